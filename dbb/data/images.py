@@ -1,0 +1,73 @@
+"""A split of a benchmark: pixels on demand, labels, spurious attributes, and, where known, the truth."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import numpy as np
+import torch
+
+from dbb.errors import InputError
+
+
+class PixelSource(Protocol):
+    """Where a split's pixels come from: an array in memory, or files on disk."""
+
+    def read(self, indices: Sequence[int], size: int) -> torch.Tensor:
+        """Return the images at ``indices`` as uint8 (B, 3, size, size), RGB, 0..255."""
+        ...
+
+
+@dataclass(frozen=True)
+class ArrayPixels:
+    """Square images held in memory.
+
+    images: uint8 (N, S, S, 3), RGB.
+    """
+
+    images: np.ndarray
+
+    def read(self, indices: Sequence[int], size: int) -> torch.Tensor:
+        """See `PixelSource.read`; ``size`` must be the stored size, which is never resampled."""
+        if size != self.images.shape[1]:
+            raise InputError(f"these images are {self.images.shape[1]} px, not {size}: ask for the stored size")
+        return torch.from_numpy(self.images[np.asarray(indices)]).permute(0, 3, 1, 2).contiguous()
+
+
+@dataclass(frozen=True)
+class ImageSet:
+    """One split (train, val or test), or a part of it.
+
+    labels: int64 (N,), the class y, 0..C-1.
+    attributes: int64 (N,), the spurious attribute a, 0..A-1.
+    n_attributes: A, so that the group of an image is g = A * y + a (PAPER.md, notation).
+    ids: int64 (N,), each image's index in the split it was first read from; stays with it through `subset`.
+    truth: what is known beside the label, by name, each of first dimension N. The miniature knows everything
+        ("mask" bool (N, S, S), "species", "colour", "place" str (N,)); the paper's data know nothing.
+    """
+
+    source: PixelSource
+    labels: np.ndarray
+    attributes: np.ndarray
+    n_attributes: int
+    ids: np.ndarray
+    truth: dict[str, np.ndarray] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    @property
+    def groups(self) -> np.ndarray:
+        """int64 (N,), g = A * y + a."""
+        return self.n_attributes * self.labels + self.attributes
+
+    def pixels(self, positions: Sequence[int] | np.ndarray, size: int) -> torch.Tensor:
+        """Return uint8 (B, 3, size, size) of the images at ``positions`` (0..N-1) of this set."""
+        return self.source.read(self.ids[np.asarray(positions, dtype=np.int64)], size)
+
+    def subset(self, positions: Sequence[int] | np.ndarray) -> "ImageSet":
+        """Return the images at ``positions``, in that order; ``ids`` still name the original split."""
+        positions = np.asarray(positions, dtype=np.int64)
+        truth = {name: values[positions] for name, values in self.truth.items()}
+        return ImageSet(self.source, self.labels[positions], self.attributes[positions], self.n_attributes,
+                        self.ids[positions], truth)
