@@ -1,0 +1,175 @@
+"""Bicephalous pruning (section 4.2): drop a generated image that still looks like its source class to the ERM
+classifier (eq. 3), or whose change inside the mask does not speak for its new class (eq. 4 and 5).
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+import torch
+from captum.attr import IntegratedGradients
+from torch import nn
+
+from dbb.classifier import predict_logits
+from dbb.data.images import ImageSet
+from dbb.errors import InputError
+from dbb.progress import track
+from dbb.training import InputFormat
+from dbb.transforms import normalise
+
+KEPT = "kept"
+LOOKS_LIKE_SOURCE = "looks like the source class"
+LOW_ATTRIBUTION = "low attribution"
+
+
+@dataclass(frozen=True)
+class PruningScores:
+    """One value per generated image, float64 (B,).
+
+    psi: softmax probability of the source class (eq. 3); Psi: its bound, the class's mean over the training
+        split.
+    rho: attribution score (eq. 5), NaN where integrated gradients were not run.
+    convergence: |sum of all attributions - (f(x') - f(x))|, the integral's numerical error; NaN likewise.
+    """
+
+    psi: np.ndarray
+    Psi: np.ndarray
+    rho: np.ndarray
+    convergence: np.ndarray
+
+
+def class_confidence(probabilities: np.ndarray, labels: np.ndarray, n_classes: int) -> np.ndarray:
+    """Return Psi of eq. 3, float64 (C,): the mean probability of class i over the training samples of i.
+
+    probabilities: (N, C), rows summing to 1; labels: int64 (N,).
+
+    Raises InputError when a class is empty.
+    """
+    own = own_class_probability(probabilities, labels)
+    sizes = np.bincount(labels, minlength=n_classes)
+    if (sizes == 0).any():
+        raise InputError(f"class {int(np.argmin(sizes))} has no training image: eq. 3 needs every class")
+    return np.bincount(labels, weights=own, minlength=n_classes) / sizes
+
+
+def own_class_probability(probabilities: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """Return the probability of class ``labels[n]`` in row n, float64 (N,): psi, for source classes."""
+    return np.asarray(probabilities, dtype=np.float64)[np.arange(len(labels)), labels]
+
+
+def integrated_gradients(model: nn.Module, images: torch.Tensor, baselines: torch.Tensor,
+                         targets: torch.Tensor, steps: int = 32, internal_batch_size: int = 256,
+                         on: Literal["probability", "logit"] = "probability",
+                         ) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return eq. 4's attributions (B, 3, H, W), and per image the error of its integral (B,): the sum of the
+    attributions less f(x') - f(x), which completeness says is 0.
+
+    images, baselines: x' and x, normalised, float (B, 3, H, W); targets: int64 (B,), the NEW class i'.
+    steps: points of the Gauss-Legendre rule; internal_batch_size: images and points in one forward pass.
+    on: what f_{i'} is: the softmax probability of the paper, or the logit.
+    """
+    def score(batch: torch.Tensor) -> torch.Tensor:
+        logits = model(batch)
+        return logits.softmax(1) if on == "probability" else logits
+
+    explainer = IntegratedGradients(score, multiply_by_inputs=True)
+    # captum holds all points of the images it is given at once, so it is given as many images as fit.
+    chunk = max(1, internal_batch_size // steps)
+    attributions, deltas = [], []
+    for start in range(0, len(images), chunk):
+        part = slice(start, start + chunk)
+        attribution, delta = explainer.attribute(
+            images[part], baselines[part], target=targets[part], n_steps=steps, method="gausslegendre",
+            internal_batch_size=internal_batch_size, return_convergence_delta=True)
+        attributions.append(attribution.detach())
+        deltas.append(delta.detach())
+    return torch.cat(attributions), torch.cat(deltas)
+
+
+def attribution_score(attributions: torch.Tensor, masks: torch.Tensor) -> torch.Tensor:
+    """Return rho of eq. 5, float (B,): the attributions (B, 3, H, W) summed over the pixels inside the mask
+    (bool (B, H, W)) and over the channels.
+    """
+    return (attributions * masks.unsqueeze(1)).sum(dim=(1, 2, 3))
+
+
+def score_pairs(model: nn.Module, originals: ImageSet, generated: ImageSet, masks: np.ndarray,
+                confidence: np.ndarray, input_format: InputFormat, steps: int = 32,
+                internal_batch_size: int = 256, on: Literal["probability", "logit"] = "probability",
+                ig_on: Literal["passed", "all"] = "passed") -> PruningScores:
+    """Return the scores of all pairs; image n of ``generated`` was made from image n of ``originals``.
+
+    originals: labels are the source classes; generated: labels are the target classes.
+    masks: bool (B, S, S), M of eq. 5 at the classifier's size.
+    confidence: Psi (C,), from `class_confidence`.
+    ig_on: run integrated gradients on the pairs that pass the softmax condition only, or on all.
+
+    Raises InputError when the three do not have the same length, or the masks another size.
+    """
+    size = input_format.size
+    if not len(originals) == len(generated) == len(masks):
+        raise InputError(f"{len(originals)} originals, {len(generated)} generated images and {len(masks)} "
+                         "masks do not pair up: read them by the same rows of the manifest")
+    if masks.shape[1:] != (size, size):
+        raise InputError(f"masks of {masks.shape[1:]} px, images of {size}: resize the masks")
+    logits = predict_logits(model, generated, size, input_format.mean, input_format.std)
+    psi = own_class_probability(logits.double().softmax(1).numpy(), originals.labels)
+    bound = np.asarray(confidence, dtype=np.float64)[originals.labels]
+    rho, convergence = np.full(len(psi), np.nan), np.full(len(psi), np.nan)
+    wanted = np.arange(len(psi)) if ig_on == "all" else np.flatnonzero(psi < bound)
+    model.eval()
+    chunk = max(1, internal_batch_size // steps)
+    for start in track(range(0, len(wanted), chunk), "integrated gradients"):
+        rows = wanted[start:start + chunk]
+        attributions, delta = integrated_gradients(
+            model, _input(model, generated, rows, input_format), _input(model, originals, rows, input_format),
+            torch.from_numpy(generated.labels[rows]).to(_device(model)), steps, internal_batch_size, on)
+        inside = torch.from_numpy(masks[rows]).to(attributions.device)
+        rho[rows] = attribution_score(attributions, inside).cpu().numpy()
+        convergence[rows] = delta.abs().cpu().numpy()
+    return PruningScores(psi, bound, rho, convergence)
+
+
+def _device(model: nn.Module) -> torch.device:
+    return next(model.parameters()).device
+
+
+def _input(model: nn.Module, images: ImageSet, positions: np.ndarray,
+           input_format: InputFormat) -> torch.Tensor:
+    pixels = images.pixels(positions, input_format.size).to(_device(model))
+    return normalise(pixels, input_format.mean, input_format.std)
+
+
+def threshold(scores: np.ndarray, quantile: float) -> float:
+    """Return P, the ``quantile`` (0..1) of the attribution scores of one target class, all or a subset. NaN
+    scores (integrated gradients not run) are left out; P is NaN when no score is left.
+
+    Raises InputError for a quantile outside 0..1.
+    """
+    if not 0 <= quantile <= 1:
+        raise InputError(f"quantile {quantile} is outside 0..1: give the share of scores to prune")
+    finite = np.asarray(scores, dtype=np.float64)
+    finite = finite[np.isfinite(finite)]
+    return float(np.quantile(finite, quantile)) if len(finite) else float("nan")
+
+
+def decide(manifest: pd.DataFrame) -> pd.DataFrame:
+    """Return a copy of ``manifest`` with the columns "kept" (bool) and "reason".
+
+    Reads "status", "psi", "Psi", "rho" and "P". A row whose status is not "generated" has that status as its
+    reason; else psi >= Psi: "looks like the source class"; else rho <= P: "low attribution"; else "kept".
+
+    Raises InputError when an image that passed the softmax condition has no rho or no P.
+    """
+    made = (manifest["status"] == "generated").to_numpy()
+    like_source = made & ~(manifest["psi"] < manifest["Psi"]).to_numpy(bool)
+    passed = made & ~like_source
+    unscored = passed & manifest[["rho", "P"]].isna().any(axis=1).to_numpy()
+    if unscored.any():
+        raise InputError(f"{unscored.sum()} images passed the softmax condition but have no rho or no P: "
+                         "score them and choose P first")
+    low = passed & ~(manifest["rho"] > manifest["P"]).to_numpy(bool)
+    reason = np.select([~made, like_source, low],
+                       [manifest["status"].astype(str), LOOKS_LIKE_SOURCE, LOW_ATTRIBUTION], KEPT)
+    return manifest.assign(kept=passed & ~low, reason=reason)

@@ -1,0 +1,159 @@
+"""The training loop, the per-sample losses and their ranking."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from transformers import ResNetConfig, ResNetModel
+
+from dbb import training
+from dbb.benchmarks import ErmSettings
+from dbb.classifier import load_classifier, predict_logits
+from dbb.data.images import ArrayPixels, ImageSet
+from dbb.erm import (
+    cross_entropy_loss,
+    highest_loss,
+    lowest_loss,
+    lowest_loss_by_batch,
+    per_sample_losses,
+    train_erm,
+)
+from dbb.errors import InputError
+from dbb.training import Examples, InputFormat, Validation, fit
+
+FORMAT = InputFormat(16, (0.5, 0.5, 0.5), (0.25, 0.25, 0.25))
+SETTINGS = ErmSettings(epochs=3, batch_size=16, learning_rate=1e-2, weight_decay=1e-4)
+
+
+@pytest.fixture(scope="module")
+def backbone(tmp_path_factory):
+    torch.manual_seed(0)
+    folder = tmp_path_factory.mktemp("backbone")
+    ResNetModel(ResNetConfig(embedding_size=4, hidden_sizes=[4, 8], depths=[1, 1],
+                             layer_type="basic")).save_pretrained(folder)
+    return str(folder)
+
+
+def bright_and_dark(n, seed):
+    """Class 1 is brighter than class 0: learnt within an epoch or two."""
+    rng = np.random.default_rng(seed)
+    labels, attributes = rng.integers(0, 2, (2, n))
+    pixels = rng.integers(0, 128, (n, 16, 16, 3)) + 127 * labels[:, None, None, None]
+    return ImageSet(ArrayPixels(pixels.astype(np.uint8)), labels, attributes, 2, np.arange(n))
+
+
+TRAIN, VAL = bright_and_dark(70, 0), bright_and_dark(40, 1)
+
+
+def test_training_learns_and_tells_its_history(backbone):
+    model = load_classifier(backbone, 2, 0)
+    done = train_erm(model, TRAIN, VAL, SETTINGS, FORMAT, seed=0)
+    assert [entry["epoch"] for entry in done.history] == [1, 2, 3]
+    assert done.history[-1]["loss"] < done.history[0]["loss"]
+    assert done.history[-1]["average"] > 0.9
+    assert done.best_epoch == 3
+    assert done.seconds > 0
+    assert done.images_per_second > 0
+    assert not model.training
+
+
+def test_the_same_seed_gives_the_same_bits_and_another_seed_others(backbone):
+    states = []
+    for seed in (4, 4, 5):
+        model = load_classifier(backbone, 2, 0)
+        train_erm(model, TRAIN, VAL, SETTINGS, FORMAT, seed)
+        states.append(model.state_dict())
+    assert all(torch.equal(states[0][name], states[1][name]) for name in states[0])
+    assert not torch.equal(states[0]["head.weight"], states[2]["head.weight"])
+
+
+def test_reading_batch_by_batch_changes_nothing(backbone, monkeypatch):
+    states = []
+    for limit in (training.IN_MEMORY_BYTES, 0):
+        monkeypatch.setattr(training, "IN_MEMORY_BYTES", limit)
+        model = load_classifier(backbone, 2, 0)
+        train_erm(model, TRAIN, VAL, SETTINGS, FORMAT, seed=0)
+        states.append(model.state_dict())
+    assert all(torch.equal(states[0][name], states[1][name]) for name in states[0])
+
+
+def test_examples_read_several_sets_as_one():
+    parts = [np.zeros(70), np.ones(40)]
+    examples = Examples([TRAIN, VAL.subset([]), VAL], [parts[0], np.zeros(0), parts[1]], 16)
+    assert len(examples) == 110
+    expected = torch.stack([VAL.pixels([9], 16)[0], TRAIN.pixels([69], 16)[0], VAL.pixels([0], 16)[0]])
+    assert torch.equal(examples.pixels(np.array([79, 69, 70])), expected)
+    assert examples.labels.tolist() == [*TRAIN.labels, *VAL.labels]
+    assert examples.part.tolist() == [0] * 70 + [1] * 40
+
+
+def test_selection_ends_with_the_weights_of_the_best_epoch(backbone, monkeypatch):
+    snapshots, real = [], training.measure
+    scores = iter([(0.2, 0.9), (0.6, 0.7), (0.6, 0.8), (0.6, 0.8), (0.1, 1.0)])
+
+    def measured(model, *arguments):
+        snapshots.append(model.head.weight.detach().clone())
+        worst, average = next(scores)
+        return replace(real(model, *arguments), worst_group=worst, average=average)
+
+    monkeypatch.setattr(training, "measure", measured)
+    model = load_classifier(backbone, 2, 0)
+    done = fit(model, Examples([TRAIN], [np.zeros(70)], 16), cross_entropy_loss, replace(SETTINGS, epochs=5),
+               FORMAT, "test", 0, Validation(VAL, np.ones(4)), select=True)
+    assert done.best_epoch == 4
+    assert torch.equal(model.head.weight, snapshots[3])
+
+
+@pytest.mark.parametrize("change", [{"epochs": 0}, {"batch_size": -1}, {"learning_rate": 0.0}])
+def test_settings_that_cannot_train_are_refused(backbone, change):
+    with pytest.raises(InputError, match=next(iter(change))):
+        train_erm(load_classifier(backbone, 2, 0), TRAIN, VAL, replace(SETTINGS, **change), FORMAT, 0)
+
+
+def test_an_empty_split_and_a_loss_that_explodes_are_refused(backbone):
+    with pytest.raises(InputError, match="training split is empty"):
+        train_erm(load_classifier(backbone, 2, 0), TRAIN.subset([]), VAL, SETTINGS, FORMAT, 0)
+    model = load_classifier(backbone, 2, 0)
+    model.head.weight.data[:] = torch.nan
+    with pytest.raises(InputError, match="the loss is nan"):
+        train_erm(model, TRAIN, VAL, SETTINGS, FORMAT, 0)
+
+
+def test_per_sample_losses_are_minus_log_softmax(backbone):
+    logits = predict_logits(load_classifier(backbone, 2, 0), TRAIN, 16, FORMAT.mean, FORMAT.std)
+    x = logits.double().numpy()
+    expected = np.log(np.exp(x).sum(1)) - x[np.arange(70), TRAIN.labels]
+    losses = per_sample_losses(logits, TRAIN.labels)
+    assert losses.dtype == np.float64
+    np.testing.assert_allclose(losses, expected, rtol=1e-12)
+
+
+@given(st.lists(st.tuples(st.integers(0, 5), st.integers(0, 1)), min_size=1, max_size=40), st.integers(1, 50))
+def test_ranking_is_a_stable_sort_of_the_class(samples, k):
+    losses, labels = np.array([s[0] for s in samples], dtype=float), np.array([s[1] for s in samples])
+    label = labels[0]
+    members = [n for n in range(len(labels)) if labels[n] == label]
+    assert lowest_loss(losses, labels, label, k).tolist() == sorted(members, key=lambda n: losses[n])[:k]
+    assert highest_loss(losses, labels, label, k).tolist() == sorted(members, key=lambda n: -losses[n])[:k]
+    by_one = lowest_loss_by_batch(losses, labels, label, k, batch_size=1, seed=0)
+    assert by_one.tolist() == lowest_loss(losses, labels, label, k).tolist()
+
+
+def test_ranking_by_batch_lets_a_bad_sample_in_with_good_neighbours():
+    rng = np.random.default_rng(0)
+    losses, labels = rng.exponential(size=4000), np.zeros(4000, dtype=int)
+    own, batch = (losses[lowest_loss(losses, labels, 0, 1000)],
+                  losses[lowest_loss_by_batch(losses, labels, 0, 1000, 32, seed=0)])
+    assert own.max() < 0.3
+    assert batch.max() > 2
+    assert own.mean() < batch.mean() < losses.mean()
+
+
+def test_ranking_refuses_what_it_cannot_rank():
+    losses, labels = np.array([0.5, np.nan]), np.array([0, 1])
+    for label, k, message in ((2, 1, "class 2 has no image"), (0, 0, "k = 0"), (1, 1, "not finite")):
+        with pytest.raises(InputError, match=message):
+            lowest_loss(losses, labels, label, k)
