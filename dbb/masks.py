@@ -1,0 +1,147 @@
+"""Language masks (section 4.1): where the thing is, and where the inpainting may paint."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+from dbb.benchmarks import MaskSettings
+from dbb.data.images import ImageSet
+from dbb.errors import InputError
+from dbb.progress import track
+from dbb.segmenters import Candidates, Segmenter
+from dbb.store import atomic_path, require_file
+
+
+def best_mask(candidates: Candidates, min_area: float) -> tuple[torch.Tensor, float] | None:
+    """Return the mask, bool (S, S), and score of the best candidate that covers ``min_area`` of the image.
+
+    None when there is no such candidate. (The released code takes the first candidate instead.)
+    """
+    large = candidates.masks.float().mean(dim=(1, 2)) >= min_area
+    if not large.any():
+        return None
+    best = int(candidates.scores.where(large, -torch.inf).argmax())
+    return candidates.masks[best], float(candidates.scores[best])
+
+
+def pad_mask(mask: torch.Tensor, pixels: int) -> torch.Tensor:
+    """Grow a mask, bool (S, S), by ``pixels`` to each side (a square): a tight mask would dictate the
+    silhouette of what is painted into it.
+    """
+    return F.max_pool2d(mask[None].float(), 2 * pixels + 1, stride=1, padding=pixels)[0].bool()
+
+
+def box_mask(mask: torch.Tensor) -> torch.Tensor:
+    """Return the filled bounding box of a mask, bool (S, S); an empty mask stays empty."""
+    box = torch.zeros_like(mask)
+    if mask.any():
+        (rows,), (columns,) = (mask.any(dim=d).nonzero(as_tuple=True) for d in (1, 0))
+        box[rows[0]:rows[-1] + 1, columns[0]:columns[-1] + 1] = True
+    return box
+
+
+@dataclass(frozen=True)
+class MaskTable:
+    """The masks of a set of images.
+
+    ids: int64 (N,), which images, ascending (`ImageSet.ids`).
+    found: bool (N,), whether the segmenter found the thing; an image without it has empty masks.
+    score: float32 (N,), 0..1, NaN where not found.
+    area: float32 (N,), share of the image that the segmentation covers, 0 where not found.
+    packed_raw, packed_padded: uint8 (N, ceil(size * size / 8)), bit-packed masks.
+    size: px, of the masks' sides.
+    """
+
+    ids: np.ndarray
+    found: np.ndarray
+    score: np.ndarray
+    area: np.ndarray
+    packed_raw: np.ndarray
+    packed_padded: np.ndarray
+    size: int
+
+    @property
+    def n_failed(self) -> int:
+        """Images in which nothing was found."""
+        return int((~self.found).sum())
+
+    def rows(self, ids: np.ndarray) -> np.ndarray:
+        """Return the rows, 0..N-1, of the images ``ids``.
+
+        Raises InputError for an image that is not in the table.
+        """
+        ids = np.asarray(ids, dtype=np.int64)
+        rows = np.searchsorted(self.ids, ids)
+        missing = ids[self.ids[np.minimum(rows, len(self.ids) - 1)] != ids] if len(self.ids) else ids
+        if len(missing):
+            raise InputError(f"image {missing[0]} has no row in the mask table: run notebook 04-masks with "
+                             "the same parameters")
+        return rows
+
+    def raw(self, ids: np.ndarray) -> torch.Tensor:
+        """Return the segmentations of the images ``ids``: bool (B, size, size)."""
+        return self._unpack(self.packed_raw, ids)
+
+    def padded(self, ids: np.ndarray) -> torch.Tensor:
+        """Return the masks to inpaint, padded or boxed: bool (B, size, size)."""
+        return self._unpack(self.packed_padded, ids)
+
+    def _unpack(self, packed: np.ndarray, ids: np.ndarray) -> torch.Tensor:
+        bits = np.unpackbits(packed[self.rows(ids)], axis=1, count=self.size * self.size)
+        return torch.from_numpy(bits.reshape(-1, self.size, self.size).astype(bool))
+
+
+def find_masks(
+    segmenter: Segmenter,
+    images: ImageSet,
+    positions: np.ndarray,
+    prompt: str,
+    settings: MaskSettings,
+    size: int,
+    batch_size: int,
+) -> MaskTable:
+    """Segment the images at ``positions`` of ``images`` by ``prompt``, at ``size`` px.
+
+    Returns a table that keeps both the segmentation and the mask to inpaint. An image without a mask is a
+    counted failure (`MaskTable.n_failed`), not an error.
+    """
+    positions = np.asarray(positions, dtype=np.int64)
+    positions = positions[np.argsort(images.ids[positions], kind="stable")]
+    found, scores, raw, padded = [], [], [], []
+    for start in track(range(0, len(positions), batch_size), "masks"):
+        pixels = images.pixels(positions[start:start + batch_size], size)
+        for candidates in segmenter.segment(pixels, prompt):
+            best = best_mask(candidates, settings.min_area)
+            mask, score = best or (torch.zeros(size, size, dtype=torch.bool), float("nan"))
+            grown = pad_mask(mask, settings.pad)
+            found.append(best is not None)
+            scores.append(score)
+            raw.append(np.packbits(mask.numpy()))
+            padded.append(np.packbits((box_mask(grown) if settings.box else grown).numpy()))
+    packed_raw, packed_padded = (np.array(m, np.uint8).reshape(len(positions), -(-size * size // 8))
+                                 for m in (raw, padded))
+    area = np.unpackbits(packed_raw, axis=1).sum(axis=1) / np.float32(size * size)
+    return MaskTable(images.ids[positions], np.array(found, bool), np.array(scores, np.float32),
+                     area.astype(np.float32), packed_raw, packed_padded, size)
+
+
+def save_masks(path: str | Path, table: MaskTable) -> None:
+    """Write a mask table as a compressed .npz, atomically."""
+    with atomic_path(path) as temporary, temporary.open("wb") as file:
+        np.savez_compressed(file, **vars(table))
+
+
+def load_masks(path: str | Path) -> MaskTable:
+    """Read a mask table.
+
+    Raises InputError when the file is missing or corrupt.
+    """
+    path = require_file(path)
+    try:
+        with np.load(path) as arrays:
+            return MaskTable(**{k: (int(arrays[k]) if k == "size" else arrays[k]) for k in arrays.files})
+    except Exception as error:  # a damaged archive fails in many ways: zip, zlib, numpy, a missing array
+        raise InputError(f"{path} is corrupt ({error}): delete it and run notebook 04-masks again") from error

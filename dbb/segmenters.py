@@ -1,0 +1,91 @@
+"""Segmenters: find the thing that a prompt names in an image."""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+import torch.nn.functional as F
+from transformers import CLIPImageProcessor, CLIPSegForImageSegmentation, CLIPTokenizer
+
+from dbb.errors import InputError
+from dbb.models import local_folder, quiet_loading
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """What a segmenter proposes for one image.
+
+    masks: bool (K, S, S); K may be 0.
+    scores: float32 (K,), 0..1, the higher the surer.
+    """
+
+    masks: torch.Tensor
+    scores: torch.Tensor
+
+
+class Segmenter(Protocol):
+    """A language segmenter: a prompt and images in, candidate masks out."""
+
+    def segment(self, images: torch.Tensor, prompt: str) -> list[Candidates]:
+        """Return the candidates for ``prompt`` in each of the images, uint8 (B, 3, S, S)."""
+        ...
+
+
+@dataclass(frozen=True)
+class CLIPSegSegmenter:
+    """A `Segmenter` around CLIPSeg, whose one heat map per prompt gives at most one candidate per image.
+
+    threshold: probability (0..1) above which a pixel belongs to the mask. The candidate's score is the mean
+        probability inside the mask.
+    """
+
+    model: CLIPSegForImageSegmentation
+    tokenizer: CLIPTokenizer
+    processor: CLIPImageProcessor
+    threshold: float
+
+    @torch.inference_mode()
+    def segment(self, images: torch.Tensor, prompt: str) -> list[Candidates]:
+        """See `Segmenter.segment`; the prompt is encoded once for the whole batch."""
+        tokens = self.tokenizer(prompt, truncation=True, return_tensors="pt").to(self.model.device)
+        text = self.model.get_conditional_embeddings(batch_size=1, **tokens)
+        logits = self.model(pixel_values=self._prepare(images),
+                            conditional_embeddings=text.expand(len(images), -1)).logits
+        # The decoder drops the batch axis of a single image in some versions, never the last two.
+        heat = logits.reshape(len(images), 1, *logits.shape[-2:]).float()
+        heat = F.interpolate(heat, images.shape[-2:], mode="bilinear", align_corners=False)
+        return [self._candidates(probability) for probability in heat.sigmoid().cpu()]
+
+    def _prepare(self, images: torch.Tensor) -> torch.Tensor:
+        size = self.processor.size
+        height, width = (size["height"], size["width"]) if "height" in size else [size["shortest_edge"]] * 2
+        pixels = images.to(self.model.device).float() / 255
+        if tuple(pixels.shape[-2:]) != (height, width):
+            pixels = F.interpolate(pixels, (height, width), mode="bilinear", antialias=True)
+        mean, std = (torch.tensor(v, device=pixels.device).view(3, 1, 1)
+                     for v in (self.processor.image_mean, self.processor.image_std))
+        return ((pixels - mean) / std).to(self.model.dtype)
+
+    def _candidates(self, probability: torch.Tensor) -> Candidates:
+        masks = probability > self.threshold
+        masks = masks[masks.any(dim=(1, 2))]
+        return Candidates(masks, torch.stack([probability[0][mask].mean() for mask in masks])
+                          if len(masks) else torch.zeros(0))
+
+
+def load_segmenter(spec: str, threshold: float, device: str | torch.device = "cpu") -> CLIPSegSegmenter:
+    """Load the segmenter in a local folder: a CLIPSegForImageSegmentation, its tokenizer and image processor.
+
+    Raises InputError when the folder is missing or incomplete, or ``threshold`` is not between 0 and 1.
+    """
+    if not 0 < threshold < 1:
+        raise InputError(f"mask threshold {threshold} is no probability: give a value between 0 and 1")
+    folder = local_folder(spec, "segmenter")
+    try:
+        with quiet_loading():
+            model = CLIPSegForImageSegmentation.from_pretrained(folder).to(device).eval()
+            tokenizer = CLIPTokenizer.from_pretrained(folder)
+            processor = CLIPImageProcessor.from_pretrained(folder)
+    except (OSError, ValueError) as error:
+        raise InputError(f"cannot load the segmenter {folder} ({error}): make or copy it again") from error
+    return CLIPSegSegmenter(model, tokenizer, processor, threshold)

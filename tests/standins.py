@@ -1,0 +1,89 @@
+"""Tiny random-weight models in the true folder layouts, for the real library classes to run fast."""
+
+from pathlib import Path
+
+import torch
+from diffusers import AutoencoderKL, DDPMScheduler, StableDiffusionInpaintPipeline, UNet2DConditionModel
+from transformers import (
+    CLIPImageProcessor,
+    CLIPSegConfig,
+    CLIPSegForImageSegmentation,
+    CLIPTextConfig,
+    CLIPTextModel,
+    CLIPTokenizer,
+)
+
+from dbb.mini.tokenizer import tokenizer_from_words
+from dbb.models import quiet_loading
+
+WORDS = "a an and background bird crow duck forest in lake of on over photo picture rendering the".split()
+LENGTH = 16
+SIZE = 64
+
+
+def _tokenizer() -> CLIPTokenizer:
+    return tokenizer_from_words(WORDS, model_max_length=LENGTH)
+
+
+def make_inpainting(
+    folder: Path, seed: int = 0, in_channels: int = 9, prediction_type: str = "v_prediction"
+) -> Path:
+    """Save an inpainting pipeline for 64-px images with 32x32x4 latents into ``folder``; returns ``folder``.
+
+    in_channels: 9, or 4 for a denoiser without the mask's channels.
+    """
+    torch.manual_seed(seed)
+    tokenizer = _tokenizer()
+    unet = UNet2DConditionModel(
+        sample_size=SIZE // 2, in_channels=in_channels, out_channels=4, block_out_channels=(8, 16),
+        layers_per_block=1, down_block_types=("DownBlock2D", "CrossAttnDownBlock2D"),
+        up_block_types=("CrossAttnUpBlock2D", "UpBlock2D"), cross_attention_dim=32, attention_head_dim=4,
+        norm_num_groups=4)
+    vae = AutoencoderKL(
+        block_out_channels=(8, 16), down_block_types=("DownEncoderBlock2D",) * 2,
+        up_block_types=("UpDecoderBlock2D",) * 2, latent_channels=4, layers_per_block=1, norm_num_groups=4,
+        sample_size=SIZE)
+    text_encoder = CLIPTextModel(CLIPTextConfig(
+        vocab_size=len(tokenizer), hidden_size=32, intermediate_size=64, num_hidden_layers=2,
+        num_attention_heads=4, max_position_embeddings=LENGTH, bos_token_id=tokenizer.bos_token_id,
+        eos_token_id=tokenizer.eos_token_id, pad_token_id=tokenizer.pad_token_id))
+    pipe = StableDiffusionInpaintPipeline(
+        vae=vae, text_encoder=text_encoder, tokenizer=tokenizer, unet=unet,
+        scheduler=DDPMScheduler(prediction_type=prediction_type, beta_schedule="scaled_linear",
+                                beta_start=0.00085, beta_end=0.012, clip_sample=False, steps_offset=1),
+        safety_checker=None, feature_extractor=None, requires_safety_checker=False)
+    with quiet_loading():
+        pipe.save_pretrained(folder)
+    return folder
+
+
+def make_segmenter(folder: Path, seed: int = 0) -> Path:
+    """Save a CLIPSeg for 64-px images, its tokenizer and image processor into ``folder``, returned."""
+    torch.manual_seed(seed)
+    tokenizer = _tokenizer()
+    shared = dict(hidden_size=32, intermediate_size=64, num_hidden_layers=3, num_attention_heads=4)
+    model = CLIPSegForImageSegmentation(CLIPSegConfig(
+        text_config=dict(vocab_size=len(tokenizer), max_position_embeddings=LENGTH, bos_token_id=0,
+                         eos_token_id=1, pad_token_id=1, **shared),
+        vision_config=dict(image_size=SIZE, patch_size=8, **shared),
+        projection_dim=16, extract_layers=[0, 1, 2], reduce_dim=16, decoder_num_attention_heads=4,
+        decoder_intermediate_size=32))
+    with quiet_loading():
+        model.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    CLIPImageProcessor(size={"height": SIZE, "width": SIZE}, do_center_crop=False).save_pretrained(folder)
+    return folder
+
+
+def pictures(n: int, seed: int = 0) -> torch.Tensor:
+    """Smooth random pictures: uint8 (n, 3, 64, 64)."""
+    coarse = torch.rand(n, 3, 5, 5, generator=torch.Generator().manual_seed(seed)) * 255
+    return torch.nn.functional.interpolate(coarse, (SIZE, SIZE), mode="bicubic").clamp(0, 255).to(torch.uint8)
+
+
+def boxes(n: int) -> torch.Tensor:
+    """Masks with a box each, shifted from image to image: bool (n, 64, 64)."""
+    masks = torch.zeros(n, SIZE, SIZE, dtype=torch.bool)
+    for i in range(n):
+        masks[i, 10 + i:40 + i, 16:50 - i] = True
+    return masks
