@@ -1,0 +1,35 @@
+"""Loose inpainting masks for training: boxes, ellipses and blobs that hold the bird but do not trace it.
+
+A mask that follows the outline tells the painter the shape, and the shape is the class.
+"""
+
+import numpy as np
+
+
+def loose_mask(silhouette: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Return a bool (S, S) mask that covers ``silhouette`` (bool (S, S)), or a random place if that is empty."""
+    size = silhouette.shape[0]
+    left, top, right, bottom = _bounds(silhouette, rng) + rng.integers(1, 7, 4) * (-1, -1, 1, 1)
+    ys, xs = np.mgrid[:size, :size]
+    box = (xs >= left) & (xs < right) & (ys >= top) & (ys < bottom)
+    kind = rng.random()
+    if kind < 0.6:
+        return box
+    half_width, half_height = (right - left) / 2, (bottom - top) / 2
+    dx, dy = (xs + 0.5 - (left + right) / 2) / half_width, (ys + 0.5 - (top + bottom) / 2) / half_height
+    if kind < 0.8:
+        return (dx**2 + dy**2 <= 1.7) | silhouette
+    angle = np.arctan2(dy, dx)
+    wobble = sum(rng.uniform(0, 0.15) * np.cos(k * angle + rng.uniform(0, 2 * np.pi)) for k in (2, 3, 4))
+    return (np.hypot(dx, dy) <= 1.25 + wobble) | silhouette
+
+
+def _bounds(silhouette: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """left, top, right, bottom of the silhouette, or of a random bird-sized box."""
+    if silhouette.any():
+        rows, columns = np.flatnonzero(silhouette.any(1)), np.flatnonzero(silhouette.any(0))
+        return np.array([columns[0], rows[0], columns[-1] + 1, rows[-1] + 1])
+    size = silhouette.shape[0]
+    width, height = rng.integers(size * 2 // 5, size * 3 // 4, 2)
+    left, top = rng.integers(0, size - width), rng.integers(0, size - height)
+    return np.array([left, top, left + width, top + height])
