@@ -1,0 +1,30 @@
+# Thin: every line is a command that anyone can type (with .venv/bin on the PATH).
+PYTHON ?= python3
+export PATH := $(CURDIR)/.venv/bin:$(PATH)
+
+.PHONY: book html test lock clean
+
+book: .venv/installed  ## compute every stage, then build the book
+	snakemake --cores all --rerun-incomplete --nolock --quiet progress host reason -- book
+	python book/tools/runs.py
+
+html: .venv/installed  ## build the book from the committed chapters, computing nothing
+	jupyter-book build book -W -n --keep-going
+
+test: .venv/installed  ## lint, unit tests, the notebooks on tiny parameters, the book's build
+	ruff check
+	python -m pytest
+
+lock:  ## pin what pyproject.toml asks for; needs uv
+	uv pip compile pyproject.toml --extra book --extra test --universal --python-version 3.11 \
+		--generate-hashes --no-header --output-file requirements.lock
+
+clean:  ## forget runs and builds; the environment stays (delete .venv to renew it)
+	rm -rf runs .snakemake book/_build book/_generated
+
+.venv/installed: requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("dbb needs Python 3.11 or newer, and $(PYTHON) is " + sys.version.split()[0] + ": make PYTHON=python3.12 ...")'
+	$(PYTHON) -m venv .venv
+	.venv/bin/python -m pip install --quiet --require-hashes -r requirements.lock
+	.venv/bin/python -m pip install --quiet --no-deps --no-build-isolation -e .
+	touch $@

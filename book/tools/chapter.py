@@ -1,0 +1,75 @@
+"""Turn an executed notebook into a chapter: ``python book/tools/chapter.py SOURCE EXECUTED CHAPTER``.
+
+A chapter keeps the outputs and drops what only a machine cares about: papermill's metadata and times, stderr,
+widget state. It carries the hash of the source notebook's cells, by which a test finds a stale chapter.
+"""
+
+import ast
+import hashlib
+import json
+import sys
+from pathlib import Path
+
+import nbformat
+from nbformat import NotebookNode
+
+MAX_BYTES = 1_000_000
+
+
+def source_sha256(notebook: NotebookNode) -> str:
+    """Return the hash of the cells' types, sources and tags."""
+    cells = [[c.cell_type, c.source, sorted(c.metadata.get("tags", []))] for c in notebook.cells]
+    return hashlib.sha256(json.dumps(cells).encode()).hexdigest()
+
+
+def clean(executed: NotebookNode, source: NotebookNode) -> NotebookNode:
+    """Return the chapter made of an executed notebook, marked with the hash of its source."""
+    kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    metadata = {"kernelspec": kernel, "language_info": {"name": "python"}}
+    metadata["source_sha256"] = source_sha256(source)
+    cells = [_clean_cell(cell) for cell in executed.cells if not _repeats_defaults(cell, executed)]
+    return nbformat.v4.new_notebook(cells=cells, metadata=metadata)
+
+
+def _clean_cell(cell: NotebookNode) -> NotebookNode:
+    cell.metadata = {key: cell.metadata[key] for key in ("tags", "mystnb") if cell.metadata.get(key)}
+    if cell.cell_type == "code":
+        cell.outputs = [out for out in cell.outputs if out.get("name") != "stderr"]
+    return cell
+
+
+def _repeats_defaults(cell: NotebookNode, notebook: NotebookNode) -> bool:
+    """Whether a cell was injected by papermill, and says only what the parameters cell says already."""
+    if "injected-parameters" not in cell.metadata.get("tags", []):
+        return False
+    declared = next(c.source for c in notebook.cells if "parameters" in c.metadata.get("tags", []))
+    return _values(cell.source).items() <= _values(declared).items()
+
+
+def _values(source: str) -> dict[str, str]:
+    """Return name -> value, as Python writes it, of the assignments in a cell."""
+    values = {}
+    for node in ast.parse(source).body:
+        target = node.target if isinstance(node, ast.AnnAssign) else node.targets[0]
+        values[target.id] = ast.unparse(node.value)
+    return values
+
+
+def main(source: Path, executed: Path, chapter: Path) -> None:
+    """Write the chapter.
+
+    Exits with a message when it would pass 1 MB, or when an output names this machine's copy of the project.
+    """
+    notebook = clean(nbformat.read(executed, 4), nbformat.read(source, 4))
+    text = nbformat.writes(notebook, 4) + "\n"
+    size = len(text.encode())
+    if size > MAX_BYTES:
+        sys.exit(f"{executed} makes a chapter of {size:,} bytes, over {MAX_BYTES:,}: draw smaller figures")
+    if str(Path.cwd()) in text:
+        sys.exit(f"{executed} shows the path {Path.cwd()}: print paths relative to the project")
+    chapter.parent.mkdir(parents=True, exist_ok=True)
+    chapter.write_text(text, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main(*map(Path, sys.argv[1:]))

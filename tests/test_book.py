@@ -1,0 +1,170 @@
+"""The book is fresh, small, and builds without a warning; the notebooks it came from are clean."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import nbformat
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+BOOK = ROOT / "book"
+sys.path.insert(0, str(BOOK / "tools"))
+
+import chapter  # noqa: E402
+import docstrings  # noqa: E402
+import imports  # noqa: E402
+import pages  # noqa: E402
+import readme  # noqa: E402
+
+NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+each_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+
+
+def test_there_are_notebooks_and_a_chapter_of_each():
+    assert NOTEBOOKS
+    chapters = sorted((BOOK / "chapters").glob("*.ipynb"))
+    assert [path.name for path in chapters] == [path.name for path in NOTEBOOKS], "run make book"
+
+
+@each_notebook
+def test_source_is_clean(path):
+    notebook = nbformat.read(path, 4)
+    code = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    assert notebook.metadata.kernelspec.name == "python3"
+    assert all(not cell.outputs and cell.execution_count is None for cell in code), "clear its outputs"
+    assert sum("parameters" in cell.metadata.get("tags", []) for cell in code) == 1
+
+
+@each_notebook
+def test_parameters_are_documented_and_checked_at_once(path):
+    names = [row["name"] for row in pages.parameter_table(path)]
+    code = [cell for cell in nbformat.read(path, 4).cells if cell.cell_type == "code"]
+    position = next(i for i, cell in enumerate(code) if "parameters" in cell.metadata.get("tags", []))
+    assert names[:3] == ["benchmark", "seed", "runs"]
+    assert "check_parameters(In, globals())" in code[position + 1].source
+
+
+@each_notebook
+def test_chapter_is_fresh(path):
+    made_from = nbformat.read(BOOK / "chapters" / path.name, 4).metadata["source_sha256"]
+    assert made_from == chapter.source_sha256(nbformat.read(path, 4)), "stale: run make book"
+
+
+def test_readme_shows_the_runs_of_the_book():
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    results = readme.results(json.loads((BOOK / "runs.json").read_text(encoding="utf-8")))
+    assert results in text, "run python book/tools/readme.py"
+    assert (BOOK / "headline.png").read_bytes() == readme.glued_png(readme.CHAPTER, "headline_figure")
+
+
+def test_chapters_are_small():
+    sizes = {path.name: path.stat().st_size for path in (BOOK / "chapters").glob("*.ipynb")}
+    assert max(sizes.values()) <= chapter.MAX_BYTES, sizes
+    assert sum(sizes.values()) <= 10_000_000, sizes
+
+
+@each_notebook
+def test_chapter_shows_no_warning_and_no_error(path):
+    for cell in nbformat.read(BOOK / "chapters" / path.name, 4).cells:
+        for output in cell.get("outputs", []):
+            assert output.output_type != "error" and output.get("name") != "stderr"
+            assert "Warning: " not in output.get("text", "")
+
+
+def test_book_builds_without_a_warning(tmp_path):
+    program = Path(sys.executable).with_name("jupyter-book")
+    options = ["-W", "-n", "--keep-going", "--path-output", tmp_path]
+    build = subprocess.run([program, "build", BOOK, *options], capture_output=True, text=True)
+    output = (build.stdout + build.stderr).splitlines()
+    problems = [line for line in output if "WARNING" in line or "ERROR" in line]
+    assert build.returncode == 0, "\n".join(problems or output[-40:])
+    assert (tmp_path / "_build" / "html" / "index.html").is_file()
+
+
+# The tools that make the chapters
+
+
+def executed_notebook(**metadata) -> nbformat.NotebookNode:
+    """A notebook as papermill leaves it."""
+    new = nbformat.v4
+    stderr = new.new_output("stream", name="stderr", text="noise")
+    stdout = new.new_output("stream", name="stdout", text="42\n")
+    times = {"papermill": {"duration": 1.0, "start_time": "2026-01-01"}}
+    declared, injected = "seed: int = 0  # s\nname: str = 'a'  # n", '# Parameters\nseed = 0\nname = "a"\n'
+    cells = [
+        new.new_code_cell(declared, metadata={"tags": ["parameters"], **times}),
+        new.new_code_cell(injected, metadata={"tags": ["injected-parameters"]}),
+        new.new_code_cell("print(42)", outputs=[stderr, stdout], metadata={"mystnb": {"x": 1}, **times}),
+    ]
+    return new.new_notebook(cells=cells, metadata={"papermill": {"output_path": "/x"}, **metadata})
+
+
+def test_cleaning_keeps_outputs_and_drops_what_only_a_machine_cares_about():
+    source = executed_notebook()
+    cleaned = chapter.clean(executed_notebook(widgets={}), source)
+    assert [cell.metadata for cell in cleaned.cells] == [{"tags": ["parameters"]}, {"mystnb": {"x": 1}}]
+    assert [output.text for output in cleaned.cells[1].outputs] == ["42\n"]
+    assert set(cleaned.metadata) == {"kernelspec", "language_info", "source_sha256"}
+
+
+def test_cleaning_shows_parameters_that_differ_from_the_defaults():
+    executed = executed_notebook()
+    executed.cells[1].source = "# Parameters\nseed = 3\n"
+    assert len(chapter.clean(executed, executed_notebook()).cells) == 3
+
+
+def test_hash_sees_sources_and_tags_and_not_outputs():
+    reference = chapter.source_sha256(executed_notebook())
+    changed = executed_notebook()
+    changed.cells[2].outputs = []
+    assert chapter.source_sha256(changed) == reference
+    changed.cells[2].source += " "
+    assert chapter.source_sha256(changed) != reference
+    tagged = executed_notebook()
+    tagged.cells[2].metadata["tags"] = ["hide-input"]
+    assert chapter.source_sha256(tagged) != reference
+
+
+def test_a_chapter_over_the_limit_or_naming_this_machine_is_refused(tmp_path):
+    paths = [tmp_path / name for name in ("source.ipynb", "executed.ipynb", "chapter.ipynb")]
+    nbformat.write(executed_notebook(), paths[0])
+    for text, message in (("x" * chapter.MAX_BYTES, "over 1,000,000"), (str(Path.cwd()), "shows the path")):
+        executed = executed_notebook()
+        executed.cells[2].outputs[1].text = text
+        nbformat.write(executed, paths[1])
+        with pytest.raises(SystemExit, match=message):
+            chapter.main(*paths)
+    assert not paths[2].exists()
+
+
+def test_dependencies_are_followed_through_the_package(tmp_path):
+    (tmp_path / "dbb" / "data").mkdir(parents=True)
+    files = {
+        "__init__.py": "",
+        "a.py": "import os\nfrom dbb.data.b import x",
+        "c.py": "import dbb.a",
+        "data/__init__.py": "",
+        "data/b.py": "from dbb import a",
+    }
+    for name, code in files.items():
+        (tmp_path / "dbb" / name).write_text(code)
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("from dbb.a import y")])
+    nbformat.write(notebook, tmp_path / "n.ipynb")
+    expected = ["dbb/__init__.py", "dbb/a.py", "dbb/data/__init__.py", "dbb/data/b.py"]
+    assert imports.dbb_files(tmp_path / "n.ipynb", tmp_path) == expected
+
+
+def test_docstrings_are_read_as_prose():
+    lines = ["Return |a| and", "b: c_.", "", "n, m: how many", "    there are. `x` is ``y``.", "other: d.", "Raises E."]
+    docstrings.process(None, "function", "f", None, None, lines)
+    assert [line for line in lines if line] == [
+        r"Return \|a\| and b: c\_.",
+        "- ``n, m``: how many there are. ``x`` is ``y``.",
+        "- ``other``: d.",
+        "Raises E.",
+    ]
+    code = ["Like this::", "", "    a * b", ""]
+    docstrings.process(None, "function", "f", None, None, code)
+    assert code == ["Like this::", "", "    a * b", ""]
