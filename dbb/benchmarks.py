@@ -122,7 +122,7 @@ MINI_WATERBIRDS = Benchmark(
     inpainting="data/mini/inpainting",
     segmenter="data/mini/segmenter",
     oracle="data/mini/oracle",
-    erm=ErmSettings(epochs=15, batch_size=64, learning_rate=1e-3, weight_decay=1e-4),
+    erm=ErmSettings(epochs=8, batch_size=64, learning_rate=1e-3, weight_decay=1e-4),
     inversion=InversionSettings(images=30, steps=300, batch_size=16, learning_rate=1e-2, initial_word="bird"),
     masks=MaskSettings(threshold=0.5, pad=3, box=True, min_area=0.01),
     generation=GenerationSettings(per_class=(1000, 500), steps=12, guidance_scale=3.0, batch_size=50),

@@ -27,6 +27,11 @@ def quiet_loading() -> Iterator[None]:
             log.enable_progress_bar()
 
 
+def default_dtype(device: str | torch.device) -> torch.dtype:
+    """Return float32 for a CPU, which computes slowly in half precision, and float16 for anything else."""
+    return torch.float32 if torch.device(device).type == "cpu" else torch.float16
+
+
 def local_folder(spec: str, what: str) -> Path:
     """Return the folder that ``spec`` names, absolute or relative to the project.
 
@@ -45,7 +50,7 @@ def load_inpainting(
 
     spec: a local folder in the diffusers layout, or a Hub repository "owner/name", best with a pinned
         revision, "owner/name@revision".
-    dtype: of all weights; None keeps the stored one.
+    dtype: of all weights; None: float32 on a CPU, float16 elsewhere, whatever was stored.
 
     The sampler is DPM-Solver++ (second order) on the model's own noise schedule. Its steps begin at the last
     timestep, where the latents are pure noise; their number is an argument of each call.
@@ -67,8 +72,7 @@ def load_inpainting(
     config = pipe.scheduler.config
     pipe.scheduler = DPMSolverMultistepScheduler.from_config(config, timestep_spacing="trailing")
     pipe.set_progress_bar_config(disable=True)
-    pipe.to(device)
-    return pipe if dtype is None else pipe.to(dtype)
+    return pipe.to(device, dtype or default_dtype(device))
 
 
 def encode_images(pipe: StableDiffusionInpaintPipeline, images: torch.Tensor) -> torch.Tensor:

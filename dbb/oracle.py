@@ -13,6 +13,7 @@ from transformers import ResNetForImageClassification
 
 from dbb.benchmarks import Benchmark
 from dbb.mini.scenes import LANDBIRDS, WATERBIRDS
+from dbb.models import quiet_loading
 from dbb.store import resolve
 from dbb.transforms import normalise
 
@@ -31,7 +32,9 @@ class Oracle:
     """The miniature's oracle, loaded from a folder."""
 
     def __init__(self, folder: str, mean: tuple[float, ...], std: tuple[float, ...]) -> None:
-        self._model: nn.Module = ResNetForImageClassification.from_pretrained(resolve(folder), dtype=torch.float32).eval()
+        with quiet_loading():
+            self._model: nn.Module = ResNetForImageClassification.from_pretrained(resolve(folder), dtype=torch.float32)
+        self._model.eval()
         self._mean, self._std = mean, std
         self._names = np.array([self._model.config.id2label[i] for i in range(self._model.config.num_labels)])
 

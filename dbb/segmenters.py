@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from transformers import CLIPImageProcessor, CLIPSegForImageSegmentation, CLIPTokenizer
 
 from dbb.errors import InputError
-from dbb.models import local_folder, quiet_loading
+from dbb.models import default_dtype, local_folder, quiet_loading
 
 
 @dataclass(frozen=True)
@@ -44,9 +44,13 @@ class CLIPSegSegmenter:
     processor: CLIPImageProcessor
     threshold: float
 
-    @torch.inference_mode()
     def segment(self, images: torch.Tensor, prompt: str) -> list[Candidates]:
         """See `Segmenter.segment`; the prompt is encoded once for the whole batch."""
+        return [self._candidates(probability) for probability in self.heat(images, prompt)]
+
+    @torch.inference_mode()
+    def heat(self, images: torch.Tensor, prompt: str) -> torch.Tensor:
+        """Return each pixel's probability of belonging to ``prompt``, float32 (B, S, S), for uint8 (B, 3, S, S)."""
         tokens = self.tokenizer(prompt, truncation=True, return_tensors="pt").to(self.model.device)
         text = self.model.get_conditional_embeddings(batch_size=1, **tokens)
         logits = self.model(pixel_values=self._prepare(images),
@@ -54,7 +58,7 @@ class CLIPSegSegmenter:
         # The decoder drops the batch axis of a single image in some versions, never the last two.
         heat = logits.reshape(len(images), 1, *logits.shape[-2:]).float()
         heat = F.interpolate(heat, images.shape[-2:], mode="bilinear", align_corners=False)
-        return [self._candidates(probability) for probability in heat.sigmoid().cpu()]
+        return heat[:, 0].sigmoid().cpu()
 
     def _prepare(self, images: torch.Tensor) -> torch.Tensor:
         size = self.processor.size
@@ -67,10 +71,10 @@ class CLIPSegSegmenter:
         return ((pixels - mean) / std).to(self.model.dtype)
 
     def _candidates(self, probability: torch.Tensor) -> Candidates:
-        masks = probability > self.threshold
-        masks = masks[masks.any(dim=(1, 2))]
-        return Candidates(masks, torch.stack([probability[0][mask].mean() for mask in masks])
-                          if len(masks) else torch.zeros(0))
+        mask = probability > self.threshold
+        if not mask.any():
+            return Candidates(mask[None][:0], torch.zeros(0))
+        return Candidates(mask[None], probability[mask].mean()[None])
 
 
 def load_segmenter(spec: str, threshold: float, device: str | torch.device = "cpu") -> CLIPSegSegmenter:
@@ -83,7 +87,8 @@ def load_segmenter(spec: str, threshold: float, device: str | torch.device = "cp
     folder = local_folder(spec, "segmenter")
     try:
         with quiet_loading():
-            model = CLIPSegForImageSegmentation.from_pretrained(folder).to(device).eval()
+            model = CLIPSegForImageSegmentation.from_pretrained(folder, dtype=default_dtype(device))
+            model = model.to(device).eval()
             tokenizer = CLIPTokenizer.from_pretrained(folder)
             processor = CLIPImageProcessor.from_pretrained(folder)
     except (OSError, ValueError) as error:

@@ -1,7 +1,7 @@
 """Train an embedded model: `python -m dbb.mini.train {autoencoder,painter,segmenter,backbone,oracle}`.
 
 Each training goes on from its last checkpoint in the working folder and writes the finished model under data/mini.
-The painter needs the autoencoder to be there.
+The painter needs the autoencoder, and its check the oracle, to be there.
 """
 
 import argparse
@@ -12,12 +12,15 @@ from diffusers import AutoencoderKL
 
 from dbb.errors import InputError
 from dbb.mini.train import autoencoder, diffusion, recogniser, segmenter
+from dbb.mini.train.painter_check import CHECKED, check_painter
 from dbb.mini.train.scenes import training_scenes
+from dbb.mini.world import random_scenes, render_all
+from dbb.models import load_inpainting
 from dbb.store import resolve, write_json
 
 SCENES = {"autoencoder": 30_000, "painter": 30_000, "segmenter": 12_000, "backbone": 6_000, "oracle": 16_000}
-STEPS = {"autoencoder": 2_000, "painter": 6_000, "segmenter": 2_000}
-EPOCHS = {"backbone": 10, "oracle": 8}
+STEPS = {"autoencoder": 2_000, "painter": 6_000, "segmenter": 3_000}
+EPOCHS = {"backbone": 1, "oracle": 8}
 HELD_OUT = 512
 
 
@@ -30,14 +33,15 @@ def train_autoencoder(work: Path, out: Path, steps: int, device: str) -> dict:
 
 
 def train_painter(work: Path, out: Path, steps: int, device: str) -> dict:
-    """Train text encoder and UNet and save the whole inpainting pipeline."""
+    """Train text encoder and UNet, save the whole inpainting pipeline, and let the oracle look at what it paints."""
     if not (work / "autoencoder").exists():
         raise InputError(f"{work / 'autoencoder'} is missing: train the autoencoder first")
     vae = AutoencoderKL.from_pretrained(work / "autoencoder")
     scenes = training_scenes("generative", SCENES["painter"], 0.1, work)
     painter = diffusion.train_painter(scenes, vae, steps, work, device)
     diffusion.save_pipeline(painter.cpu(), vae.cpu(), out / "inpainting")
-    return {}
+    scenes = render_all(random_scenes("held-out", CHECKED))
+    return check_painter(load_inpainting(str(out / "inpainting")), scenes, CHECKED)[1]
 
 
 def train_segmenter(work: Path, out: Path, steps: int, device: str) -> dict:

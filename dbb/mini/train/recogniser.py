@@ -56,7 +56,7 @@ def train_recogniser(name: str, rendered: Rendered, epochs: int, work: Path, wit
             loss = loss + F.cross_entropy(logits[:, len(BIRD_NAMES):], places[numbers])
         return loss
 
-    steps = epochs * len(images) // batch_size
+    steps = int(epochs * len(images) // batch_size)
     model.load_state_dict(train(name, model, loss_of_step, steps=steps, learning_rate=2e-3, work=work))
     return model.eval()
 

@@ -12,19 +12,19 @@ from dbb.mini.tokenizer import tokenizer_from_words
 from dbb.mini.train.loop import train
 from dbb.mini.world import WORDS, Rendered
 
-SIZE, PATCH, PROMPT_LENGTH = 64, 4, 8
+SIZE, PATCH, PROMPT_LENGTH = 64, 8, 8
 
 
 def new_segmenter(vocabulary: int) -> CLIPSegForImageSegmentation:
-    """Return an untrained segmenter for 64-px images with patches of 4 px."""
+    """Return an untrained segmenter for 64-px images with patches of 8 px."""
     return CLIPSegForImageSegmentation(CLIPSegConfig(
         text_config={"vocab_size": vocabulary, "hidden_size": 64, "intermediate_size": 128, "num_hidden_layers": 1,
                      "num_attention_heads": 4, "max_position_embeddings": PROMPT_LENGTH, "bos_token_id": 0,
                      "eos_token_id": 1, "pad_token_id": 1},
-        vision_config={"hidden_size": 128, "intermediate_size": 256, "num_hidden_layers": 4,
+        vision_config={"hidden_size": 128, "intermediate_size": 256, "num_hidden_layers": 3,
                        "num_attention_heads": 4, "image_size": SIZE, "patch_size": PATCH},
-        projection_dim=64, extract_layers=[1, 2, 3], reduce_dim=64, decoder_num_attention_heads=4,
-        decoder_intermediate_size=256, use_complex_transposed_convolution=True))
+        projection_dim=64, extract_layers=[0, 1, 2], reduce_dim=64, decoder_num_attention_heads=4,
+        decoder_intermediate_size=256, use_complex_transposed_convolution=False))
 
 
 def new_tokenizer() -> CLIPTokenizer:
@@ -80,7 +80,7 @@ def prompts_and_targets(rendered: Rendered, numbers: np.ndarray, rng: np.random.
 
 
 def train_segmenter(rendered: Rendered, steps: int, work: Path, device: str,
-                    batch_size: int = 64) -> CLIPSegForImageSegmentation:
+                    batch_size: int = 32) -> CLIPSegForImageSegmentation:
     """Train both towers and the decoder with cross-entropy plus Dice."""
     tokenizer = new_tokenizer()
     model = new_segmenter(len(tokenizer)).to(device)
