@@ -4,6 +4,9 @@ Low loss finds the majority groups without group labels (section 4.1); high loss
 inversion.
 """
 
+from dataclasses import dataclass
+from pathlib import Path
+
 import numpy as np
 import torch
 from torch import nn
@@ -13,6 +16,7 @@ from dbb.data.images import ImageSet
 from dbb.errors import InputError
 from dbb.metrics import group_counts
 from dbb.seeds import stage_generator
+from dbb.store import atomic_path, require_file
 from dbb.training import Batch, Examples, InputFormat, Settings, Training, Validation, fit
 
 
@@ -41,6 +45,46 @@ def per_sample_losses(logits: torch.Tensor, labels: np.ndarray) -> np.ndarray:
     """
     losses = nn.functional.cross_entropy(logits.double().cpu(), torch.from_numpy(labels), reduction="none")
     return losses.numpy()
+
+
+@dataclass(frozen=True)
+class TrainOutputs:
+    """What the trained classifier says of every training image, in the split's order: all that later stages need.
+
+    ids, labels: int64 (N,). logits, probabilities: float32 (N, C). losses: float64 (N,).
+    """
+
+    ids: np.ndarray
+    labels: np.ndarray
+    logits: np.ndarray
+    probabilities: np.ndarray
+    losses: np.ndarray
+
+
+def train_outputs(logits: torch.Tensor, images: ImageSet) -> TrainOutputs:
+    """Return the outputs for ``images`` with their ``logits``, float (N, C)."""
+    logits = logits.float().cpu()
+    return TrainOutputs(images.ids, images.labels, logits.numpy(), logits.softmax(1).numpy(),
+                        per_sample_losses(logits, images.labels))
+
+
+def save_outputs(path: str | Path, outputs: TrainOutputs) -> None:
+    """Write the outputs as an .npz, atomically."""
+    with atomic_path(path) as temporary, temporary.open("wb") as file:
+        np.savez_compressed(file, **vars(outputs))
+
+
+def load_outputs(path: str | Path) -> TrainOutputs:
+    """Read what `save_outputs` wrote.
+
+    Raises InputError when the file is missing or corrupt.
+    """
+    path = require_file(path)
+    try:
+        with np.load(path) as arrays:
+            return TrainOutputs(**{name: arrays[name] for name in arrays.files})
+    except Exception as error:  # a damaged archive fails in many ways: zip, zlib, numpy, a missing array
+        raise InputError(f"{path} is corrupt ({error}): delete it and run notebook 02-erm again") from error
 
 
 def lowest_loss(losses: np.ndarray, labels: np.ndarray, label: int, k: int) -> np.ndarray:
@@ -75,6 +119,23 @@ def lowest_loss_by_batch(losses: np.ndarray, labels: np.ndarray, label: int, k: 
         batch = order[start:start + batch_size]
         batch_losses[batch] = losses[batch].mean()
     return lowest_loss(batch_losses, labels, label, k)
+
+
+def easiest(outputs: TrainOutputs, label: int, k: int, ranking: str, batch_size: int, seed: int) -> np.ndarray:
+    """Return the positions of ``k`` training images of class ``label`` that ``ranking`` puts first, int64.
+
+    ranking: "own loss" (the paper, `lowest_loss`) or "batch loss" (the released code, `lowest_loss_by_batch`, with
+    ``batch_size`` and ``seed``).
+
+    Raises InputError for another ranking, and as `lowest_loss`.
+    """
+    match ranking:
+        case "own loss":
+            return lowest_loss(outputs.losses, outputs.labels, label, k)
+        case "batch loss":
+            return lowest_loss_by_batch(outputs.losses, outputs.labels, label, k, batch_size, seed)
+        case _:
+            raise InputError(f"unknown ranking {ranking!r}: choose 'own loss' or 'batch loss'")
 
 
 def _members(losses: np.ndarray, labels: np.ndarray, label: int, k: int) -> np.ndarray:

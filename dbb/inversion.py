@@ -13,6 +13,7 @@ from torch import nn
 from transformers import CLIPTokenizer
 from transformers.utils import logging as transformers_logging
 
+from dbb.data.images import ImageSet
 from dbb.errors import InputError
 from dbb.models import encode_images, latent_masks, to_signed
 from dbb.progress import track
@@ -55,6 +56,25 @@ class Inversion:
     held_out_before: float
     held_out_after: float
     snapshots: dict[int, torch.Tensor]
+
+
+def minority_images(
+    images: ImageSet, group_accuracy: Sequence[float], label: int, n: int, seed: int
+) -> np.ndarray:
+    """Return the positions of ``n`` images of class ``label`` from its minority group, int64, drawn by ``seed``.
+
+    images: the validation split, whose groups are known. group_accuracy: (G,), the base classifier's there: the
+    minority group of a class is the one that it knows worst, so no label of the training groups is needed.
+
+    All of the group, and so fewer than ``n``, when it has no more. Raises InputError for a class without images.
+    """
+    accuracy = np.array(group_accuracy, dtype=float)
+    present = [g for g in np.unique(images.groups[images.labels == label]) if np.isfinite(accuracy[g])]
+    if not present:
+        raise InputError(f"class {label} has no image in this split: there is no minority to learn from")
+    members = np.flatnonzero(images.groups == min(present, key=lambda g: accuracy[g]))
+    order = torch.randperm(len(members), generator=stage_generator("inversion set", label, seed)).numpy()
+    return np.sort(members[order[:n]])
 
 
 def encode_examples(
@@ -102,14 +122,26 @@ def denoising_losses(
     noise = noise.to(clean)
     noised = torch.cat([schedule.add_noise(clean, noise, timesteps), examples.condition[positions]], dim=1)
     predicted = pipe.unet(noised, timesteps, encoder_hidden_states=states.to(noised.dtype)).sample
+    target = denoising_target(schedule, clean, noise, timesteps)
+    return (predicted.float() - target.float()).square().mean(dim=(1, 2, 3))
+
+
+def denoising_target(
+    schedule: DDPMScheduler, clean: torch.Tensor, noise: torch.Tensor, timesteps: torch.Tensor
+) -> torch.Tensor:
+    """Return what the denoiser should answer for ``clean`` latents z0 under ``noise`` eps, both (B, 4, h, w).
+
+    Eps itself for an epsilon-predicting model; for a v-predicting one v = sqrt(abar_t) eps - sqrt(1 - abar_t) z0.
+
+    Raises InputError for a model of another kind.
+    """
     match schedule.config.prediction_type:
         case "epsilon":
-            target = noise
+            return noise
         case "v_prediction":
-            target = schedule.get_velocity(clean, noise, timesteps)
+            return schedule.get_velocity(clean, noise, timesteps)
         case other:
             raise InputError(f"prediction type {other!r}: use a model that predicts epsilon or v_prediction")
-    return (predicted.float() - target.float()).square().mean(dim=(1, 2, 3))
 
 
 @contextmanager
@@ -286,6 +318,11 @@ def _require_token(tokenizer: CLIPTokenizer, prompt: str, token: str) -> None:
                          f"in the prompt within the first {tokenizer.model_max_length - 2} tokens")
 
 
+def token_file(directory: str | Path, class_name: str) -> Path:
+    """Return the file of a class's token."""
+    return Path(directory) / f"{class_name}.safetensors"
+
+
 def save_token(path: str | Path, token: str, embedding: torch.Tensor) -> None:
     """Write a token in the standard learned-embeddings form: one float32 tensor (D,) under its name."""
     save_weights(path, {token: embedding.float()})
@@ -312,8 +349,16 @@ def add_token(pipe: StableDiffusionInpaintPipeline, path: str | Path) -> int:
     if len(embedding) != width:
         raise InputError(f"{path} has {len(embedding)} values, this text encoder wants {width}: learn the token "
                          "on the model that shall use it")
+    return add_embedding(pipe, token, embedding)
+
+
+def add_embedding(pipe: StableDiffusionInpaintPipeline, token: str, embedding: torch.Tensor) -> int:
+    """Add ``token`` with its ``embedding`` (D,) to the pipeline's vocabulary, and return its id.
+
+    Raises InputError when the token is already a word.
+    """
     if token in pipe.tokenizer.get_vocab():
-        raise InputError(f"{token} of {path} is in the vocabulary already: load the pipeline anew")
+        raise InputError(f"{token} is in the vocabulary already: load the pipeline anew")
     level = transformers_logging.get_verbosity()
     transformers_logging.set_verbosity_error()  # it warns how it fills the new row, which is overwritten
     try:
@@ -321,9 +366,8 @@ def add_token(pipe: StableDiffusionInpaintPipeline, path: str | Path) -> int:
             pipe.load_textual_inversion({token: embedding})
     finally:
         transformers_logging.set_verbosity(level)
-    token_id = pipe.tokenizer.convert_tokens_to_ids(token)
     check_token_used(pipe, f"a {token} thing", token)
-    return token_id
+    return pipe.tokenizer.convert_tokens_to_ids(token)
 
 
 def check_token_used(pipe: StableDiffusionInpaintPipeline, prompt: str, token: str) -> None:

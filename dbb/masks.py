@@ -43,6 +43,22 @@ def box_mask(mask: torch.Tensor) -> torch.Tensor:
     return box
 
 
+def inpainting_mask(mask: torch.Tensor, pad: int, box: bool) -> torch.Tensor:
+    """Return where the inpainting may paint, bool (S, S): ``mask`` grown by ``pad`` px, then boxed if ``box``."""
+    grown = pad_mask(mask, pad)
+    return box_mask(grown) if box else grown
+
+
+def resize_masks(masks: torch.Tensor, size: int) -> torch.Tensor:
+    """Return masks, bool (B, S, S), at ``size`` px: bool (B, size, size).
+
+    A pixel is inside when any part of it was: shrunk with its image, a mask still covers all that changed.
+    """
+    if masks.shape[-1] == size or len(masks) == 0:
+        return masks.reshape(len(masks), size, size)
+    return F.adaptive_max_pool2d(masks[:, None].float(), size)[:, 0].bool()
+
+
 @dataclass(frozen=True)
 class MaskTable:
     """The masks of a set of images.
@@ -116,16 +132,30 @@ def find_masks(
         for candidates in segmenter.segment(pixels, prompt):
             best = best_mask(candidates, settings.min_area)
             mask, score = best or (torch.zeros(size, size, dtype=torch.bool), float("nan"))
-            grown = pad_mask(mask, settings.pad)
             found.append(best is not None)
             scores.append(score)
             raw.append(np.packbits(mask.numpy()))
-            padded.append(np.packbits((box_mask(grown) if settings.box else grown).numpy()))
+            padded.append(np.packbits(inpainting_mask(mask, settings.pad, settings.box).numpy()))
     packed_raw, packed_padded = (np.array(m, np.uint8).reshape(len(positions), -(-size * size // 8))
                                  for m in (raw, padded))
     area = np.unpackbits(packed_raw, axis=1).sum(axis=1) / np.float32(size * size)
     return MaskTable(images.ids[positions], np.array(found, bool), np.array(scores, np.float32),
                      area.astype(np.float32), packed_raw, packed_padded, size)
+
+
+def overlap(found: torch.Tensor, true: torch.Tensor) -> torch.Tensor:
+    """Return the intersection over union of masks, bool (B, S, S), pair by pair: float32 (B,); NaN where both
+    are empty.
+    """
+    both, either = ((op(found, true)).sum(dim=(1, 2)) for op in (torch.logical_and, torch.logical_or))
+    return both / either
+
+
+def coverage(painted: torch.Tensor, true: torch.Tensor) -> torch.Tensor:
+    """Return the share of each true mask that ``painted`` covers, both bool (B, S, S): float32 (B,); NaN where the
+    true mask is empty.
+    """
+    return (painted & true).sum(dim=(1, 2)) / true.sum(dim=(1, 2))
 
 
 def save_masks(path: str | Path, table: MaskTable) -> None:

@@ -68,3 +68,9 @@ def evaluate(predictions: np.ndarray, labels: np.ndarray, groups: np.ndarray, n_
 def group_counts(groups: np.ndarray, n_groups: int) -> np.ndarray:
     """Return the number of images of each group, int64 (G,)."""
     return np.bincount(groups, minlength=n_groups)
+
+
+def confusions(predictions: np.ndarray, groups: np.ndarray, n_groups: int, n_classes: int) -> np.ndarray:
+    """Return how many images of each group were given to each class, int64 (G, C)."""
+    cells = np.bincount(groups * n_classes + predictions, minlength=n_groups * n_classes)
+    return cells.reshape(n_groups, n_classes)

@@ -7,7 +7,7 @@ from dbb.benchmarks import get_benchmark
 from dbb.data import load_split
 from dbb.errors import InputError
 from dbb.mini.scenes import LANDBIRDS, WATER_PLACES
-from dbb.mini.waterbirds import WATERBIRDS_COUNTS, group_counts, make_split
+from dbb.data.mini_waterbirds import WATERBIRDS_COUNTS, group_counts, make_split
 
 
 def test_training_ratios_are_those_of_waterbirds():
