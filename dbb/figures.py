@@ -225,8 +225,8 @@ def attribution_figure(rows: Sequence[tuple[str, Pictures, Pictures, Pictures, P
         limit = np.quantile(np.abs(values), 0.998) or 1.0
         axes.imshow(values, cmap="RdBu", vmin=-limit, vmax=limit, interpolation="nearest")
         box = axes.get_position(original=True)
-        bar = figure.colorbar(axes.images[0], cax=figure.add_axes((box.x1 + 0.015, box.y0, 0.016, box.height)),
-                              ticks=[-limit, 0, limit], format="%.1g")
+        place = (box.x1 + 0.015, box.y0 + 0.1 * box.height, 0.016, 0.8 * box.height)
+        bar = figure.colorbar(axes.images[0], cax=figure.add_axes(place), ticks=[-limit, 0, limit], format="%.1g")
         bar.outline.set_visible(False)
         bar.ax.tick_params(labelsize=7, length=2)
         bar.ax.grid(False)
@@ -429,8 +429,8 @@ def ranking_figure(losses: np.ndarray, labels: np.ndarray, groups: np.ndarray, t
             axes.scatter(ranks[here], losses[members][here].clip(1e-7), s=9 if here.mean() > 0.5 else 20,
                          color=group_colour(group), label=group_names[group], linewidths=0)
         axes.axvline(taken[label] + 0.5, color=INK, linestyle="--", linewidth=1)
-        axes.annotate("K", (taken[label] + 0.5, 1), xycoords=("data", "axes fraction"), xytext=(3, -10),
-                      textcoords="offset points", fontsize=8)
+        axes.annotate("K", (taken[label] + 0.5, 1), xycoords=("data", "axes fraction"), xytext=(-3, -10),
+                      ha="right", textcoords="offset points", fontsize=8)
         axes.set(yscale="log", xlabel=f"{classes[label]}s by loss, lowest first")
         axes.legend(loc="upper left")
         axes.label_outer()
@@ -454,9 +454,9 @@ def inversion_curves(losses: Mapping[str, np.ndarray], window: int = 25) -> Figu
         smooth = np.convolve(values, np.ones(span) / span, mode="valid")
         axes.plot(np.arange(1, len(values) + 1), values, color=colour, alpha=0.25, linewidth=0.8)
         axes.plot(np.arange(span, len(values) + 1), smooth, color=colour, linewidth=2)
-        axes.set(title=token, xlabel="step", ylim=(0, None))
+        axes.set(title=token, xlabel="step")
         axes.label_outer()
-    figure.axes[0].set_ylabel("loss of eq. 1")
+    figure.axes[0].set(ylabel="loss of eq. 1", ylim=(0, None))
     figure.tight_layout()
     return figure
 

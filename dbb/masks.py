@@ -143,6 +143,24 @@ def find_masks(
                      area.astype(np.float32), packed_raw, packed_padded, size)
 
 
+def masked_images(
+    segmenter: Segmenter,
+    images: ImageSet,
+    positions: np.ndarray,
+    prompt: str,
+    settings: MaskSettings,
+    size: int,
+    batch_size: int = 50,
+) -> tuple[np.ndarray, torch.Tensor, torch.Tensor]:
+    """Return those of ``positions`` in whose images ``prompt`` is found, by ascending id, int64 (B,), with their
+    pixels, uint8 (B, 3, size, size), and masks to inpaint, bool (B, size, size).
+    """
+    positions = np.asarray(positions, dtype=np.int64)
+    positions = positions[np.argsort(images.ids[positions], kind="stable")]
+    table = find_masks(segmenter, images, positions, prompt, settings, size, batch_size)
+    return positions[table.found], images.pixels(positions[table.found], size), table.padded(table.ids[table.found])
+
+
 def overlap(found: torch.Tensor, true: torch.Tensor) -> torch.Tensor:
     """Return the intersection over union of masks, bool (B, S, S), pair by pair: float32 (B,); NaN where both
     are empty.

@@ -2,6 +2,7 @@
 classifier (eq. 3), or whose change inside the mask does not speak for its new class (eq. 4 and 5).
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -152,6 +153,16 @@ def threshold(scores: np.ndarray, quantile: float) -> float:
     finite = np.asarray(scores, dtype=np.float64)
     finite = finite[np.isfinite(finite)]
     return float(np.quantile(finite, quantile)) if len(finite) else float("nan")
+
+
+def thresholds(manifest: pd.DataFrame, quantile: float, given: Sequence[float | None]) -> np.ndarray:
+    """Return P for each target class, float64 (C,): the one ``given``, or by `threshold` from the scores of the
+    images that passed the softmax condition.
+    """
+    passed = manifest["psi"] < manifest["Psi"]
+    return np.array([
+        threshold(manifest.loc[passed & (manifest["target_class"] == label), "rho"], quantile) if P is None else P
+        for label, P in enumerate(given)])
 
 
 def decide(manifest: pd.DataFrame) -> pd.DataFrame:

@@ -26,6 +26,8 @@ def styled(table: pd.DataFrame, formats: Mapping[str, str] | None = None, index:
     counts = {name: COUNT for name in table.columns if pd.api.types.is_integer_dtype(table[name])}
     # A fixed identifier: a random one would change the executed notebook at every run.
     styler = table.style.format({**counts, **(formats or {})}, na_rep="–", escape="html").set_uuid("t")
+    for axis in (0, 1):
+        styler = styler.format_index(escape="html", axis=axis)
     return styler if index else styler.hide(axis="index")
 
 

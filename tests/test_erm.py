@@ -15,11 +15,15 @@ from dbb.classifier import load_classifier, predict_logits
 from dbb.data.images import ArrayPixels, ImageSet
 from dbb.erm import (
     cross_entropy_loss,
+    easiest,
     highest_loss,
+    load_outputs,
     lowest_loss,
     lowest_loss_by_batch,
     per_sample_losses,
+    save_outputs,
     train_erm,
+    train_outputs,
 )
 from dbb.errors import InputError
 from dbb.training import Examples, InputFormat, Validation, fit
@@ -157,3 +161,25 @@ def test_ranking_refuses_what_it_cannot_rank():
     for label, k, message in ((2, 1, "class 2 has no image"), (0, 0, "k = 0"), (1, 1, "not finite")):
         with pytest.raises(InputError, match=message):
             lowest_loss(losses, labels, label, k)
+
+
+def test_outputs_come_back_as_they_were_saved(tmp_path):
+    images = bright_and_dark(12, 0)
+    outputs = train_outputs(torch.randn(12, 2), images)
+    assert np.allclose(-np.log(outputs.probabilities[np.arange(12), images.labels]), outputs.losses, atol=1e-5)
+    save_outputs(tmp_path / "losses.npz", outputs)
+    again = load_outputs(tmp_path / "losses.npz")
+    assert all(np.array_equal(value, getattr(again, name)) for name, value in vars(outputs).items())
+    (tmp_path / "losses.npz").write_bytes(b"PK cut off")
+    with pytest.raises(InputError, match=r"losses\.npz is corrupt"):
+        load_outputs(tmp_path / "losses.npz")
+
+
+def test_the_named_rankings_are_the_two_functions():
+    outputs = train_outputs(torch.randn(40, 2), bright_and_dark(40, 0))
+    losses, labels = outputs.losses, outputs.labels
+    assert easiest(outputs, 0, 5, "own loss", 8, 1).tolist() == lowest_loss(losses, labels, 0, 5).tolist()
+    by_batch = lowest_loss_by_batch(losses, labels, 0, 5, 8, 1)
+    assert easiest(outputs, 0, 5, "batch loss", 8, 1).tolist() == by_batch.tolist()
+    with pytest.raises(InputError, match="unknown ranking 'best'"):
+        easiest(outputs, 0, 5, "best", 8, 1)

@@ -10,15 +10,18 @@ from diffusers import DDPMScheduler
 from safetensors.torch import load_file, save_file
 from standins import boxes, make_inpainting, pictures
 
+from dbb.data.images import ArrayPixels, ImageSet
 from dbb.errors import InputError
 from dbb.inversion import (
     _states,
+    add_embedding,
     add_token,
     check_token_used,
     denoising_losses,
     encode_examples,
     held_out_loss,
     invert,
+    minority_images,
     nearest_words,
     save_token,
 )
@@ -151,3 +154,25 @@ def test_nearest_word_of_a_words_own_embedding_is_the_word(folder) -> None:
     words = nearest_words(pipe, row.detach(), 3)
     assert words[0] == ("duck", pytest.approx(1.0)) and len(words) == 3
     assert words[0][1] >= words[1][1] >= words[2][1]
+
+
+def test_minority_images_come_from_the_group_that_is_known_worst() -> None:
+    labels, attributes = np.repeat([0, 0, 1, 1], 5), np.repeat([0, 1, 0, 1], 5)
+    images = ImageSet(ArrayPixels(np.zeros((20, 4, 4, 3), np.uint8)), labels, attributes, 2, np.arange(20))
+    accuracy = [0.9, 0.4, None, 0.8]  # group 2's is not known
+    assert minority_images(images, accuracy, 0, 9, seed=0).tolist() == [5, 6, 7, 8, 9]
+    drawn = minority_images(images, accuracy, 1, 3, seed=0)
+    assert len(set(drawn)) == 3 and set(drawn) <= set(range(15, 20)) and sorted(drawn) == drawn.tolist()
+    assert drawn.tolist() == minority_images(images, accuracy, 1, 3, seed=0).tolist()
+    assert any(drawn.tolist() != minority_images(images, accuracy, 1, 3, seed=s).tolist() for s in range(1, 9))
+    with pytest.raises(InputError, match="class 2 has no image"):
+        minority_images(images, accuracy, 2, 3, seed=0)
+
+
+def test_an_added_embedding_is_what_the_prompt_reads(folder) -> None:
+    pipe = load_inpainting(str(folder))
+    token_id = add_embedding(pipe, "<landbird-after-60>", torch.arange(32.0))
+    assert torch.equal(pipe.text_encoder.get_input_embeddings().weight[token_id], torch.arange(32.0))
+    check_token_used(pipe, "a <landbird-after-60> bird", "<landbird-after-60>")
+    with pytest.raises(InputError, match="in the vocabulary already"):
+        add_embedding(pipe, "<landbird-after-60>", torch.zeros(32))

@@ -8,7 +8,19 @@ from standins import SIZE, make_segmenter, pictures
 from dbb.benchmarks import MaskSettings
 from dbb.data.images import ArrayPixels, ImageSet
 from dbb.errors import InputError
-from dbb.masks import best_mask, box_mask, find_masks, load_masks, pad_mask, save_masks
+from dbb.masks import (
+    best_mask,
+    box_mask,
+    coverage,
+    find_masks,
+    inpainting_mask,
+    load_masks,
+    masked_images,
+    overlap,
+    pad_mask,
+    resize_masks,
+    save_masks,
+)
 from dbb.segmenters import Candidates, load_segmenter
 
 SETTINGS = MaskSettings(threshold=0.5, pad=2, box=False, min_area=0.01)
@@ -65,6 +77,14 @@ def test_box_is_the_bounding_box() -> None:
     assert box_mask(mask).nonzero().amin(0).tolist() == [2, 3]
     assert box_mask(mask).nonzero().amax(0).tolist() == [6, 5]
     assert int(box_mask(mask).sum()) == 5 * 3
+
+
+def test_a_smaller_mask_covers_all_that_the_larger_one_touched() -> None:
+    mask = torch.zeros(2, 8, 8, dtype=torch.bool)
+    mask[0, 3, 5] = True
+    small = resize_masks(mask, 4)
+    assert small[0].nonzero().tolist() == [[1, 2]] and not small[1].any()
+    assert torch.equal(resize_masks(mask, 8), mask) and resize_masks(mask[:0], 4).shape == (0, 4, 4)
 
 
 def test_table_keeps_both_masks_and_counts_failures(tmp_path) -> None:
@@ -131,3 +151,35 @@ def test_clipseg_score_is_the_mean_probability_inside(tmp_path) -> None:
     (candidates,) = segmenter.segment(image, "a bird")
     assert torch.equal(candidates.masks[0], probability > 0.5)
     assert float(candidates.scores[0]) == pytest.approx(float(probability[probability > 0.5].mean()), abs=1e-5)
+
+
+def test_the_mask_to_inpaint_is_grown_before_it_is_boxed() -> None:
+    mask = torch.zeros(9, 9, dtype=torch.bool)
+    mask[2, 3] = mask[5, 5] = True
+    assert torch.equal(inpainting_mask(mask, 1, box=False), pad_mask(mask, 1))
+    assert inpainting_mask(mask, 1, box=True).sum() == 6 * 5
+
+
+def test_overlap_and_coverage_compare_pair_by_pair() -> None:
+    found, true = torch.zeros(2, 3, 4, 4, dtype=torch.bool)
+    found[0, :2], true[0, 1:3] = True, True  # 4 pixels in both, 12 in either
+    found[1] = True
+    assert overlap(found, true)[:2].tolist() == pytest.approx([1 / 3, 0]) and overlap(found, true)[2].isnan()
+    assert coverage(found, true)[0] == 0.5 and coverage(found, true)[1:].isnan().all()
+
+
+def test_masked_images_leaves_out_what_was_not_found() -> None:
+    images = red_boxes()
+    arguments = RedSegmenter(), image_set(images), np.array([3, 2, 0]), "bird", SETTINGS, SIZE
+    positions, pixels, masks = masked_images(*arguments)
+    assert positions.tolist() == [0, 3] and torch.equal(pixels, images[[0, 3]])
+    assert torch.equal(masks[1], pad_mask(images[3, 0] == 255, SETTINGS.pad))
+
+
+def test_heat_is_what_the_mask_is_cut_from(tmp_path) -> None:
+    segmenter = load_segmenter(str(make_segmenter(tmp_path)), threshold=0.5)
+    images = pictures(2)
+    heat = segmenter.heat(images, "a bird")
+    assert heat.shape == (2, SIZE, SIZE) and 0 <= heat.min() and heat.max() <= 1
+    for probability, candidates in zip(heat, segmenter.segment(images, "a bird"), strict=True):
+        assert torch.equal(candidates.masks.any(0), probability > 0.5)

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dbb.errors import InputError
-from dbb.metrics import evaluate, group_accuracies, group_counts
+from dbb.metrics import confusions, evaluate, group_accuracies, group_counts
 
 # label, group, prediction: groups 0, 1, 3 have 4, 2, 2 images, group 2 none; right: 3, 1, 2.
 TABLE = np.array([[0, 0, 0], [0, 0, 0], [0, 0, 0], [0, 0, 1], [0, 1, 0], [0, 1, 1], [1, 3, 1], [1, 3, 1]])
@@ -59,3 +59,8 @@ def test_nothing_to_evaluate_is_refused():
         evaluate(empty, empty, empty, 4, np.ones(4))
     with pytest.raises(InputError, match="train_counts"):
         evaluate(np.array([0]), np.array([0]), np.array([0]), 4, np.array([0, 5, 5, 5]))
+
+
+def test_confusions_count_every_image_once():
+    predictions, groups = np.array([0, 1, 1, 0, 1]), np.array([0, 0, 3, 3, 3])
+    assert confusions(predictions, groups, n_groups=4, n_classes=2).tolist() == [[1, 1], [0, 0], [0, 0], [1, 2]]

@@ -18,6 +18,10 @@ NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 CELL_TIMEOUT_S = 300
 
 TINY: dict[str, dict] = {
+    "01-data": {"train_size": 160, "val_size": 64, "test_size": 64, "shown": 2},
+    "02-erm": {"epochs": 1, "k": 40, "shown": 2},
+    "03-tokens": {"images": 4, "steps": 4, "batch_size": 2, "sampling_steps": 2, "drawn": 2, "shown": 2},
+    "04-masks": {"per_class": 10, "shown": 2},
     "05-generate": {"steps": 2, "slow_steps": 3, "compared": 2, "shown": 2},
     "06-prune": {"ig_steps": 8, "shown": 2},
     "07-retrain": {"epochs": 1},

@@ -20,6 +20,7 @@ from dbb.pruning import (
     own_class_probability,
     score_pairs,
     threshold,
+    thresholds,
 )
 from dbb.training import InputFormat
 
@@ -175,3 +176,11 @@ def test_the_decision_table():
     for column in ("rho", "P"):
         with pytest.raises(InputError, match="1 images passed"):
             decide(manifest.assign(**{column: manifest[column].where(manifest.index != 0)}))
+
+
+def test_thresholds_come_from_what_passed_unless_given():
+    manifest = pd.DataFrame({"target_class": [0, 0, 0, 1], "psi": [0.1, 0.2, 0.95, 0.1], "Psi": [0.9] * 4,
+                             "rho": [0.4, 0.6, 5.0, 0.3]})
+    assert thresholds(manifest, 0.5, (None, None)).tolist() == pytest.approx([0.5, 0.3])
+    assert thresholds(manifest, 0.5, (None, 0.7)).tolist() == pytest.approx([0.5, 0.7])
+    assert math.isnan(thresholds(manifest.head(0), 0.5, (None, None))[0])

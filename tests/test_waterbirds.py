@@ -1,13 +1,16 @@
 """mini-waterbirds: Waterbirds' ratios, the same bytes from the same recipe, and files that are whole or refused."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
+from dbb import data
 from dbb.benchmarks import get_benchmark
-from dbb.data import load_split
+from dbb.data import load_split, make_data
+from dbb.data.mini_waterbirds import WATERBIRDS_COUNTS, group_counts, make_split
 from dbb.errors import InputError
 from dbb.mini.scenes import LANDBIRDS, WATER_PLACES
-from dbb.data.mini_waterbirds import WATERBIRDS_COUNTS, group_counts, make_split
 
 
 def test_training_ratios_are_those_of_waterbirds():
@@ -75,3 +78,20 @@ def test_unknown_names_are_refused(tmp_path):
         get_benchmark("birds")
     with pytest.raises(InputError, match="unknown split 'dev'"):
         load_split(get_benchmark("mini-waterbirds"), "dev", tmp_path)
+
+
+def test_all_splits_are_made_in_the_sizes_asked_for(tmp_path, monkeypatch):
+    monkeypatch.setitem(data.SIZES, "mini-waterbirds", {"train": 24, "val": 8, "test": 8})
+    splits = make_data(get_benchmark("mini-waterbirds"), tmp_path, {"val": 12, "test": None})
+    assert {name: len(images) for name, images in splits.items()} == {"train": 24, "val": 12, "test": 8}
+    with pytest.raises(InputError, match="unknown split 'dev'"):
+        make_data(get_benchmark("mini-waterbirds"), tmp_path, {"dev": 8})
+
+
+def test_a_benchmark_without_a_maker_is_only_loaded(tmp_path, monkeypatch):
+    own = replace(get_benchmark("mini-waterbirds"), name="own")
+    monkeypatch.setitem(data.LOADERS, "own", lambda directory, split: (directory, split))
+    folder = tmp_path / "own" / "data"
+    assert make_data(own, tmp_path, {"train": None}) == {s: (folder, s) for s in data.SPLITS}
+    with pytest.raises(InputError, match="its size is not free: leave out train"):
+        make_data(own, tmp_path, {"train": 8})

@@ -121,8 +121,11 @@ def train_painter(rendered: Rendered, vae: AutoencoderKL, steps: int, work: Path
     vae = vae.to(device).requires_grad_(False)
 
     def loss_of_step(step: int, generator: torch.Generator) -> torch.Tensor:
-        batch = draw_batch(rendered, batch_size, step < WHOLE_SCENES_FROM * steps, np.random.default_rng(step))
-        return painter_loss(painter, vae, tokenizer, scheduler, batch, generator)
+        crop = step < WHOLE_SCENES_FROM * steps
+        batch = draw_batch(rendered, batch_size, crop, np.random.default_rng(step))
+        # Compiling pays for the many steps on crops, not for the few on whole scenes.
+        with torch.compiler.set_stance("default" if crop else "force_eager"):
+            return painter_loss(painter, vae, tokenizer, scheduler, batch, generator)
 
     painter.load_state_dict(train("painter", painter, loss_of_step, steps=steps, learning_rate=1e-3, work=work,
                                   ema_decay=0.9995))
