@@ -36,7 +36,7 @@ class Figure(mpl_figure.Figure):
 
     def _repr_png_(self) -> bytes:
         buffer = io.BytesIO()
-        self.savefig(buffer, format="png", metadata={"Software": None})
+        self.savefig(buffer, format="png", metadata={"Software": None}, pil_kwargs={"optimize": True})
         return buffer.getvalue()
 
 

@@ -19,8 +19,8 @@ from dbb.segmenters import load_segmenter
 from dbb.store import atomic_path, resolve
 
 ABOUT = {
-    "inpainting": ("Inpainting pipeline", "Stable Diffusion 2 inpainting", "`StableDiffusionInpaintPipeline` of diffusers",
-                   ("autoencoder", "painter")),
+    "inpainting": ("Inpainting pipeline", "Stable Diffusion 2 inpainting",
+                   "`StableDiffusionInpaintPipeline` of diffusers", ("autoencoder", "painter")),
     "segmenter": ("Language segmenter", "LangSAM", "`CLIPSegForImageSegmentation` of transformers", ("segmenter",)),
     "backbone": ("Backbone of the classifier", "ResNet-50 with ImageNet weights", "`ResNetModel` of transformers",
                  ("backbone",)),
