@@ -19,7 +19,7 @@ from dbb.models import load_inpainting
 from dbb.store import resolve, write_json
 
 SCENES = {"autoencoder": 30_000, "painter": 30_000, "segmenter": 12_000, "backbone": 6_000, "oracle": 16_000}
-STEPS = {"autoencoder": 2_000, "painter": 6_000, "segmenter": 5_500}
+STEPS = {"autoencoder": 2_000, "painter": 4_450, "segmenter": 3_000}
 EPOCHS = {"backbone": 1, "oracle": 8}
 HELD_OUT = 512
 

@@ -52,7 +52,7 @@ def new_scheduler() -> DDPMScheduler:
     """Stable Diffusion's noise schedule with v-prediction and a last step of pure noise."""
     return DDPMScheduler(beta_schedule="scaled_linear", beta_start=0.00085, beta_end=0.012, clip_sample=False,
                          prediction_type="v_prediction", rescale_betas_zero_snr=True,
-                         timestep_spacing="trailing")
+                         timestep_spacing="trailing", steps_offset=1)
 
 
 @dataclass(frozen=True)
