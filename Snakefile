@@ -36,9 +36,10 @@ NEEDS = {
 # Which of the benchmark's models it loads.
 MODELS = {
     "erm": ["classifier"],
-    "tokens": ["inpainting", "segmenter"],
+    "tokens": ["inpainting", "segmenter", "oracle"],
     "masks": ["segmenter"],
-    "generated": ["inpainting"],
+    "generated": ["inpainting", "oracle"],
+    "pruned": ["oracle"],
 }
 
 
@@ -64,7 +65,7 @@ def model_files(stage):
 
     def files(wildcards):
         benchmark = get_benchmark(wildcards.benchmark)
-        folders = [Path(getattr(benchmark, model)) for model in MODELS.get(stage, [])]
+        folders = [Path(getattr(benchmark, model)) for model in MODELS.get(stage, []) if getattr(benchmark, model)]
         return sorted(str(path) for model in folders for path in model.rglob("*") if path.is_file())
 
     return files

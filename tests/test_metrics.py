@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dbb.errors import InputError
@@ -31,6 +31,7 @@ def evaluations(draw):
     return predictions, labels, 2 * labels + attributes, counts
 
 
+@settings(deadline=None)
 @given(evaluations())
 def test_every_average_lies_between_the_worst_and_the_best_group(case):
     predictions, labels, groups, counts = case
@@ -42,6 +43,7 @@ def test_every_average_lies_between_the_worst_and_the_best_group(case):
     assert own_shares.weighted_average == pytest.approx(own_shares.average)
 
 
+@settings(deadline=None)
 @given(evaluations(), st.randoms())
 def test_order_does_not_matter_and_flipping_predictions_flips_accuracies(case, random):
     predictions, labels, groups, _ = case
