@@ -1,6 +1,7 @@
 """The embedded models: small, described, loaded by the standard classes, and able to do what they stand in for."""
 
 import hashlib
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -32,6 +33,11 @@ def test_each_model_has_a_card_and_only_safe_weights(name):
     assert "Figures on held-out scenes" in (folder / "README.md").read_text()
     assert list(folder.rglob("*.safetensors"))
     assert not [path for ending in ("*.bin", "*.pt", "*.pkl", "*.ckpt") for path in folder.rglob(ending)]
+
+
+def test_no_configuration_names_a_folder_of_the_machine_it_was_made_on():
+    for path in resolve("data/mini").rglob("*.json"):
+        assert '"/' not in re.sub(r'"/(</w>)?"', "", path.read_text()), path
 
 
 def test_all_models_together_are_small():

@@ -134,6 +134,7 @@ def train_painter(rendered: Rendered, vae: AutoencoderKL, steps: int, work: Path
 
 def save_pipeline(painter: Painter, vae: AutoencoderKL, folder: Path) -> None:
     """Write the four parts as a `StableDiffusionInpaintPipeline` folder, in half precision."""
+    vae.register_to_config(_name_or_path="")  # else the folder it was loaded from is written down
     pipe = StableDiffusionInpaintPipeline(
         vae=vae, text_encoder=painter.text_encoder, tokenizer=new_tokenizer(), unet=painter.unet,
         scheduler=new_scheduler(), safety_checker=None, feature_extractor=None, requires_safety_checker=False)
