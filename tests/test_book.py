@@ -110,6 +110,15 @@ def test_cleaning_keeps_outputs_and_drops_what_only_a_machine_cares_about():
     assert set(cleaned.metadata) == {"kernelspec", "language_info", "source_sha256"}
 
 
+def test_cleaning_forgets_where_in_memory_a_table_was():
+    data = {"text/html": "<table>", "text/plain": "<Styler at 0x7fea686b9c10>"}
+    table = nbformat.v4.new_output("display_data", data)
+    notebook = executed_notebook()
+    notebook.cells[-1].outputs = [table]
+    output = chapter.clean(notebook, notebook).cells[-1].outputs[0]
+    assert output.data == {"text/html": "<table>", "text/plain": "<Styler>"}
+
+
 def test_cleaning_shows_parameters_that_differ_from_the_defaults():
     executed = executed_notebook()
     executed.cells[1].source = "# Parameters\nseed = 3\n"

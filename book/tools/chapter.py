@@ -1,12 +1,13 @@
 """Turn an executed notebook into a chapter: ``python book/tools/chapter.py SOURCE EXECUTED CHAPTER``.
 
 A chapter keeps the outputs and drops what only a machine cares about: papermill's metadata and times, stderr,
-widget state. It carries the hash of the source notebook's cells, by which a test finds a stale chapter.
+widget state, addresses in memory. It carries the hash of the source notebook's cells, by which a test finds a stale chapter.
 """
 
 import ast
 import hashlib
 import json
+import re
 import sys
 from pathlib import Path
 
@@ -14,6 +15,7 @@ import nbformat
 from nbformat import NotebookNode
 
 MAX_BYTES = 1_000_000
+ADDRESS = re.compile(r" at 0x[0-9a-f]+")  # in memory, another at every run
 
 
 def source_sha256(notebook: NotebookNode) -> str:
@@ -35,6 +37,8 @@ def _clean_cell(cell: NotebookNode) -> NotebookNode:
     cell.metadata = {key: cell.metadata[key] for key in ("tags", "mystnb") if cell.metadata.get(key)}
     if cell.cell_type == "code":
         cell.outputs = [out for out in cell.outputs if out.get("name") != "stderr"]
+        for data in (out["data"] for out in cell.outputs if "text/html" in out.get("data", {})):
+            data["text/plain"] = ADDRESS.sub("", data.get("text/plain", ""))
     return cell
 
 
