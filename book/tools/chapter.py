@@ -1,7 +1,8 @@
 """Turn an executed notebook into a chapter: ``python book/tools/chapter.py SOURCE EXECUTED CHAPTER``.
 
 A chapter keeps the outputs and drops what only a machine cares about: papermill's metadata and times, stderr,
-widget state, addresses in memory. It carries the hash of the source notebook's cells, by which a test finds a stale chapter.
+widget state, addresses in memory. It carries the hash of the source notebook's cells, by which a test finds a stale
+chapter.
 """
 
 import ast
