@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import numpy as np
 import torch
 from diffusers import AutoencoderKL, DDPMScheduler, StableDiffusionInpaintPipeline, UNet2DConditionModel
 from transformers import (
@@ -11,8 +12,11 @@ from transformers import (
     CLIPTextConfig,
     CLIPTextModel,
     CLIPTokenizer,
+    ResNetConfig,
+    ResNetModel,
 )
 
+from dbb.data.images import ArrayPixels, ImageSet
 from dbb.mini.tokenizer import tokenizer_from_words
 from dbb.models import quiet_loading
 
@@ -87,3 +91,19 @@ def boxes(n: int) -> torch.Tensor:
     for i in range(n):
         masks[i, 10 + i:40 + i, 16:50 - i] = True
     return masks
+
+
+def make_backbone(folder: Path) -> str:
+    """Save a tiny ResNet for 16-px images and return its folder."""
+    torch.manual_seed(0)
+    ResNetModel(ResNetConfig(embedding_size=4, hidden_sizes=[4, 8], depths=[1, 1],
+                             layer_type="basic")).save_pretrained(folder)
+    return str(folder)
+
+
+def bright_and_dark(n: int, seed: int) -> ImageSet:
+    """Class 1 is brighter than class 0: learnt within an epoch or two."""
+    rng = np.random.default_rng(seed)
+    labels, attributes = rng.integers(0, 2, (2, n))
+    pixels = rng.integers(0, 128, (n, 16, 16, 3)) + 127 * labels[:, None, None, None]
+    return ImageSet(ArrayPixels(pixels.astype(np.uint8)), labels, attributes, 2, np.arange(n))

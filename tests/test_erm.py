@@ -7,12 +7,11 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from transformers import ResNetConfig, ResNetModel
+from standins import bright_and_dark, make_backbone
 
 from dbb import training
 from dbb.benchmarks import ErmSettings
 from dbb.classifier import load_classifier, predict_logits
-from dbb.data.images import ArrayPixels, ImageSet
 from dbb.erm import (
     cross_entropy_loss,
     easiest,
@@ -34,19 +33,7 @@ SETTINGS = ErmSettings(epochs=3, batch_size=16, learning_rate=1e-2, weight_decay
 
 @pytest.fixture(scope="module")
 def backbone(tmp_path_factory):
-    torch.manual_seed(0)
-    folder = tmp_path_factory.mktemp("backbone")
-    ResNetModel(ResNetConfig(embedding_size=4, hidden_sizes=[4, 8], depths=[1, 1],
-                             layer_type="basic")).save_pretrained(folder)
-    return str(folder)
-
-
-def bright_and_dark(n, seed):
-    """Class 1 is brighter than class 0: learnt within an epoch or two."""
-    rng = np.random.default_rng(seed)
-    labels, attributes = rng.integers(0, 2, (2, n))
-    pixels = rng.integers(0, 128, (n, 16, 16, 3)) + 127 * labels[:, None, None, None]
-    return ImageSet(ArrayPixels(pixels.astype(np.uint8)), labels, attributes, 2, np.arange(n))
+    return make_backbone(tmp_path_factory.mktemp("backbone"))
 
 
 TRAIN, VAL = bright_and_dark(70, 0), bright_and_dark(40, 1)

@@ -5,11 +5,10 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from transformers import ResNetConfig, ResNetModel
+from standins import bright_and_dark, make_backbone
 
 from dbb.benchmarks import RetrainingSettings
 from dbb.classifier import load_classifier
-from dbb.data.images import ArrayPixels, ImageSet
 from dbb.errors import InputError
 from dbb.retraining import ddb_loss, kept_counts, retrain
 from dbb.training import InputFormat
@@ -42,21 +41,10 @@ def test_without_generated_images_it_is_plain_cross_entropy():
 
 @pytest.fixture(scope="module")
 def backbone(tmp_path_factory):
-    torch.manual_seed(0)
-    folder = tmp_path_factory.mktemp("backbone")
-    ResNetModel(ResNetConfig(embedding_size=4, hidden_sizes=[4, 8], depths=[1, 1],
-                             layer_type="basic")).save_pretrained(folder)
-    return str(folder)
+    return make_backbone(tmp_path_factory.mktemp("backbone"))
 
 
-def images(n, seed):
-    rng = np.random.default_rng(seed)
-    labels, attributes = rng.integers(0, 2, (2, n))
-    pixels = rng.integers(0, 128, (n, 16, 16, 3)) + 127 * labels[:, None, None, None]
-    return ImageSet(ArrayPixels(pixels.astype(np.uint8)), labels, attributes, 2, np.arange(n))
-
-
-TRAIN, GENERATED, VAL = images(40, 0), images(24, 1), images(30, 2)
+TRAIN, GENERATED, VAL = bright_and_dark(40, 0), bright_and_dark(24, 1), bright_and_dark(30, 2)
 
 
 @pytest.mark.parametrize("kept", [range(24), np.flatnonzero(GENERATED.labels == 1), []],

@@ -16,6 +16,7 @@ from dbb.mini.train.painter_check import CHECKED, check_painter
 from dbb.mini.train.scenes import training_scenes
 from dbb.mini.world import random_scenes, render_all
 from dbb.models import load_inpainting
+from dbb.seeds import seed_everything
 from dbb.store import resolve, write_json
 
 SCENES = {"autoencoder": 30_000, "painter": 30_000, "segmenter": 12_000, "backbone": 6_000, "oracle": 16_000}
@@ -74,7 +75,7 @@ def main() -> None:
     arguments = parser.parse_args()
     work, out = resolve(arguments.work), resolve(arguments.out)
     work.mkdir(parents=True, exist_ok=True)
-    torch.manual_seed(0)
+    seed_everything(0)
     if arguments.model in EPOCHS:
         epochs = arguments.steps or EPOCHS[arguments.model]
         figures = train_recogniser(arguments.model, work, out, epochs)

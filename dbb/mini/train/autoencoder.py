@@ -7,6 +7,7 @@ from diffusers import AutoencoderKL
 
 from dbb.mini.train.loop import train
 from dbb.mini.world import Rendered
+from dbb.models import to_signed
 
 CROP = 32
 
@@ -24,7 +25,7 @@ def train_autoencoder(rendered: Rendered, steps: int, work: Path, batch_size: in
     images = torch.from_numpy(rendered.images).permute(0, 3, 1, 2)
 
     def loss_of_step(step: int, generator: torch.Generator) -> torch.Tensor:
-        target = random_crops(images, batch_size, generator).float() / 127.5 - 1
+        target = to_signed(random_crops(images, batch_size, generator))
         posterior = model.encode(target).latent_dist
         latents = posterior.mean + posterior.std * torch.randn(posterior.mean.shape, generator=generator)
         return reconstruction_loss(model.decode(latents).sample, target) + 1e-6 * posterior.kl().mean()
@@ -53,7 +54,7 @@ def reconstruction_loss(output: torch.Tensor, target: torch.Tensor) -> torch.Ten
 @torch.inference_mode()
 def latent_std(model: AutoencoderKL, images: torch.Tensor) -> torch.Tensor:
     """Standard deviation of the posterior means over uint8 images."""
-    return model.encode(images.float() / 127.5 - 1).latent_dist.mean.std()
+    return model.encode(to_signed(images)).latent_dist.mean.std()
 
 
 @torch.inference_mode()

@@ -6,6 +6,7 @@ import numpy as np
 import torch
 
 from dbb.mini.world import Rendered, random_scenes, render_all
+from dbb.models import to_signed
 from dbb.store import atomic_path
 
 
@@ -23,4 +24,4 @@ def training_scenes(block: str, count: int, empty_share: float, work: Path) -> R
 
 def as_pixels(images: np.ndarray) -> torch.Tensor:
     """uint8 (B, S, S, 3) to float32 (B, 3, S, S) in [-1, 1], as diffusion models take it."""
-    return torch.from_numpy(np.ascontiguousarray(images)).permute(0, 3, 1, 2).float() / 127.5 - 1
+    return to_signed(torch.from_numpy(np.ascontiguousarray(images)).permute(0, 3, 1, 2))

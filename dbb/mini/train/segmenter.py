@@ -10,6 +10,7 @@ from transformers import CLIPImageProcessor, CLIPSegConfig, CLIPSegForImageSegme
 
 from dbb.mini.tokenizer import tokenizer_from_words
 from dbb.mini.train.loop import train
+from dbb.mini.train.scenes import as_pixels
 from dbb.mini.world import WORDS, Rendered
 
 SIZE, PATCH, PROMPT_LENGTH = 64, 8, 8
@@ -90,8 +91,7 @@ def train_segmenter(rendered: Rendered, steps: int, work: Path, device: str,
         numbers = rng.integers(0, len(rendered.scenes), batch_size)
         prompts, targets = prompts_and_targets(rendered, numbers, rng)
         flip = -1 if rng.random() < 0.5 else 1
-        pixels = torch.from_numpy(np.ascontiguousarray(rendered.images[numbers][:, :, ::flip]))
-        pixels = pixels.permute(0, 3, 1, 2).float() / 127.5 - 1
+        pixels = as_pixels(rendered.images[numbers][:, :, ::flip])
         targets = torch.from_numpy(np.ascontiguousarray(targets[:, :, ::flip]))
         ids = tokenizer(prompts, padding="max_length", truncation=True, return_tensors="pt").input_ids
         return mask_loss(heatmaps(model, pixels.to(device), ids.to(device)), targets.to(device))
@@ -121,7 +121,7 @@ def evaluate_segmenter(model: CLIPSegForImageSegmentation, rendered: Rendered) -
 
     mean_iou: over scenes with a bird; empty_share: scenes without one whose mask is empty (under 1 % of the image).
     """
-    pixels = torch.from_numpy(rendered.images).permute(0, 3, 1, 2).float() / 127.5 - 1
+    pixels = as_pixels(rendered.images)
     ids = new_tokenizer()(["bird"], padding="max_length", return_tensors="pt").input_ids
     found = torch.cat([heatmaps(model, part, ids.expand(len(part), -1)) for part in pixels.split(128)]).numpy() > 0
     has_bird = rendered.masks.any((1, 2))
