@@ -130,7 +130,7 @@ def plan(
     source_classes: np.ndarray,
     target_classes: np.ndarray,
     prompts: Sequence[str],
-    token_files: Sequence[str | Path],
+    token_files: Sequence[str | Path | None],
     mask_found: np.ndarray,
     mask_area: np.ndarray,
     mask_score: np.ndarray,
@@ -138,11 +138,12 @@ def plan(
     """Return the manifest of what shall be generated, a row per original, in their order.
 
     source_ids, source_classes, target_classes, mask_*: (N,), one entry per original.
-    prompts, token_files: by TARGET class: the prompt with its token, and the file that the token came from.
+    prompts, token_files: by TARGET class: the prompt with its token, and the file that the token came from, None for
+        a prompt without one.
 
     An original without a mask gets the status "no mask" and no image.
     """
-    hashes = [hashlib.sha256(require_file(path).read_bytes()).hexdigest() for path in token_files]
+    hashes = [hashlib.sha256(require_file(path).read_bytes()).hexdigest() if path else "" for path in token_files]
     found, targets = np.asarray(mask_found, bool), np.asarray(target_classes, np.int64)
     numbers = np.arange(len(source_ids))
     return pd.DataFrame({

@@ -63,7 +63,7 @@ def load_inpainting(
     try:
         with quiet_loading():
             pipe = StableDiffusionInpaintPipeline.from_pretrained(
-                source, revision=revision if is_hub and revision else None,
+                source, revision=revision if is_hub and revision else None, torch_dtype=dtype or default_dtype(device),
                 safety_checker=None, feature_extractor=None, requires_safety_checker=False)
     except (OSError, ValueError) as error:
         remedy = (f"run `hf download {name} --local-dir FOLDER` on a connected machine and give FOLDER"
@@ -72,7 +72,7 @@ def load_inpainting(
     config = pipe.scheduler.config
     pipe.scheduler = DPMSolverMultistepScheduler.from_config(config, timestep_spacing="trailing")
     pipe.set_progress_bar_config(disable=True)
-    return pipe.to(device, dtype or default_dtype(device))
+    return pipe.to(device)
 
 
 def encode_images(pipe: StableDiffusionInpaintPipeline, images: torch.Tensor) -> torch.Tensor:

@@ -294,11 +294,13 @@ SPECIES_SHAPES = LAND_SPECIES | WATER_SPECIES
 
 @dataclass(frozen=True)
 class Pose:
-    """How a bird stands in the frame; drawn without knowing the species, so that it cannot tell the class."""
+    """How a bird stands in the frame; drawn without knowing the species, so that it cannot tell the class.
+
+    All birds face right: a painter that must choose a direction in noise paints birds with a head at both ends.
+    """
 
     size: float  # side length relative to a bird of MEAN_AREA
-    tilt: float  # degrees, clockwise for a bird facing right
-    faces_left: bool
+    tilt: float  # degrees, clockwise
     centre: tuple[float, float]  # of the bounding box, in frame pixels, before it is moved inside the margin
     stretch: float  # width over height, relative to the species
     plumpness: float  # factor on the spine's radii
@@ -310,7 +312,6 @@ class Pose:
         return cls(
             size=rng.uniform(0.84, 1.14),
             tilt=rng.uniform(-8.0, 8.0),
-            faces_left=bool(rng.random() < 0.5),
             centre=(32.0 + rng.uniform(-8.0, 8.0), 34.0 + rng.uniform(-6.0, 6.0)),
             stretch=rng.uniform(0.95, 1.05),
             plumpness=rng.uniform(0.95, 1.05),
@@ -318,7 +319,7 @@ class Pose:
         )
 
 
-NEUTRAL_POSE = Pose(1.0, 0.0, False, (FRAME / 2, FRAME / 2), 1.0, 1.0, (0.0, 0.0))
+NEUTRAL_POSE = Pose(1.0, 0.0, (FRAME / 2, FRAME / 2), 1.0, 1.0, (0.0, 0.0))
 
 
 def paint_bird(species: str, colour: str, pose: Pose, canvas: int) -> tuple[Image.Image, Image.Image]:
@@ -495,10 +496,10 @@ def axes(start: np.ndarray, end: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 def fit(shape: Species, spine: np.ndarray, pose: Pose, scale: float) -> tuple[np.ndarray, np.ndarray]:
     """The map from species units to frame pixels, matrix (2, 2) and offset (2,)."""
-    tilt, mirror = np.radians(pose.tilt), -1.0 if pose.faces_left else 1.0
+    tilt = np.radians(pose.tilt)
     turn = np.array(((np.cos(tilt), -np.sin(tilt)), (np.sin(tilt), np.cos(tilt))))
     widen = np.sqrt(pose.stretch)
-    matrix = np.diag((mirror, 1.0)) @ turn @ np.diag((widen, 1.0 / widen)) * scale * pose.size
+    matrix = turn @ np.diag((widen, 1.0 / widen)) * scale * pose.size
     low, high = extent(shape, spine, matrix)
     matrix = matrix * min(1.0, MAX_EXTENT / (high - low).max())
     low, high = extent(shape, spine, matrix)

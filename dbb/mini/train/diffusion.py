@@ -17,7 +17,7 @@ from dbb.mini.train.scenes import as_pixels
 from dbb.mini.world import WORDS, Rendered, caption
 
 CROP = 48  # px: most of the training sees crops around the mask, which cost half as much as whole scenes
-WHOLE_SCENES_FROM = 0.9  # share of the steps after which whole scenes are shown
+WHOLE_SCENES_FROM = 0.93  # share of the steps after which whole scenes are shown
 CAPTION_DROPOUT = 0.1
 MASK_WEIGHT = 8.0
 
@@ -65,16 +65,15 @@ class Batch:
 
 
 def draw_batch(rendered: Rendered, batch_size: int, crop: bool, rng: np.random.Generator) -> Batch:
-    """Draw scenes with fresh captions, loose masks and flips; ``crop`` cuts 48 px around the mask, on even pixels."""
+    """Draw scenes with fresh captions and loose masks; ``crop`` cuts 48 px around the mask, on even pixels."""
     images, masks, captions = [], [], []
     for number in rng.integers(0, len(rendered.scenes), batch_size):
         image, mask = rendered.images[number], loose_mask(rendered.masks[number], rng)
         if crop:
             window = _window(mask, rng)
             image, mask = image[window], mask[window]
-        step = -1 if rng.random() < 0.5 else 1
-        images.append(image[:, ::step])
-        masks.append(mask[:, ::step])
+        images.append(image)
+        masks.append(mask)
         dropped = rng.random() < CAPTION_DROPOUT
         captions.append("" if dropped else caption(rendered.scenes[number], rng))
     return Batch(as_pixels(np.stack(images)), torch.from_numpy(np.stack(masks)).float()[:, None], captions)

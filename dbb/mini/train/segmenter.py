@@ -63,15 +63,15 @@ def prompts_and_targets(rendered: Rendered, numbers: np.ndarray, rng: np.random.
         scene, mask = rendered.scenes[number], rendered.masks[number].astype(np.float32)
         other = rendered.scenes[rng.integers(len(rendered.scenes))]
         kind = rng.random()
-        if kind < 0.4:
+        if kind < 0.35:
             prompt, target = str(rng.choice(["bird", "a bird", "a photo of a bird"])), mask
-        elif kind < 0.6 and other.species is not None:
+        elif kind < 0.5 and other.species is not None:
             prompt, target = other.species, mask * (other.species == scene.species)
-        elif kind < 0.7 and scene.species is not None:
+        elif kind < 0.58 and scene.species is not None:
             prompt, target = scene.species, mask
-        elif kind < 0.8 and scene.species is not None and other.colour is not None:
+        elif kind < 0.66 and scene.species is not None and other.colour is not None:
             prompt, target = f"{other.colour} bird", mask * (other.colour == scene.colour)
-        elif kind < 0.9:
+        elif kind < 0.86:
             prompt, target = other.place, (1 - mask) * (other.place == scene.place)
         else:
             prompt, target = scene.place, 1 - mask

@@ -1,0 +1,42 @@
+"""Run the study: `python -m dbb.study seed 1`, for every seed, then `python -m dbb.study collect`.
+
+`make results` does it all. Seeds are independent and may run beside each other; each goes on where it stopped.
+"""
+
+import argparse
+
+from dbb.benchmarks import get_benchmark
+from dbb.data import SPLITS, load_split
+from dbb.study.collect import collect
+from dbb.study.products import Products
+from dbb.study.run import products_of, run_seed
+
+SEEDS = (1, 2, 3, 4, 5)  # the book's own run has seed 0
+SIZE_SEEDS = SEEDS[:3]  # also run Table 5's arms
+
+
+def main() -> None:
+    """Parse the command line and run a seed, or write the results."""
+    parser = argparse.ArgumentParser(prog="python -m dbb.study", description=__doc__)
+    parser.add_argument("what", choices=("seed", "collect"))
+    parser.add_argument("seed", type=int, nargs="?", choices=SEEDS, help="which seed")
+    parser.add_argument("--benchmark", default="mini-waterbirds")
+    parser.add_argument("--runs", default="runs", help="folder of all runs")
+    parser.add_argument("--results", default="results", help="folder of the committed results")
+    given = parser.parse_args()
+    benchmark = get_benchmark(given.benchmark)
+    splits = {split: load_split(benchmark, split, given.runs) for split in SPLITS}
+
+    def products(seed: int) -> Products:
+        return products_of(benchmark, seed, given.runs, splits)
+
+    if given.what == "collect":
+        print("wrote", collect([products(seed) for seed in SEEDS], given.results).name)
+    elif given.seed is None:
+        parser.error("which seed? e.g. python -m dbb.study seed 1")
+    else:
+        run_seed(products(given.seed), given.seed in SIZE_SEEDS, given.seed == SEEDS[0])
+
+
+if __name__ == "__main__":
+    main()

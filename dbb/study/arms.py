@@ -1,0 +1,47 @@
+"""The arms of the study as data: on which pictures each retrains, and how they were pruned."""
+
+from dataclasses import dataclass
+
+PSI, RHO = "psi", "rho"
+BOTH = (PSI, RHO)
+SET_SIZES = (10, 20, 40)  # inversion-set sizes beside the benchmark's own, and 0, which is the class word
+
+
+@dataclass(frozen=True)
+class Arm:
+    """One retraining of the base model.
+
+    title: what a table calls it. pictures: a name that `dbb.study.pictures.make` knows, None for no generated
+    picture. conditions: which pruning conditions drop pictures, of "psi" (eq. 3) and "rho" (eq. 5).
+    weight: factor on eq. 8's gammas. autoencoded: the source images, passed through the autoencoder inside their masks
+    and labelled as they were, join the training split.
+    """
+
+    title: str
+    pictures: str | None
+    conditions: tuple[str, ...] = BOTH
+    weight: float = 1.0
+    autoencoded: bool = False
+
+
+METHOD = "method"
+ARMS = {
+    METHOD: Arm("the method", "tokens"),
+    "no-pruning": Arm("without pruning", "tokens", ()),
+    "psi-only": Arm("eq. 3 alone", "tokens", (PSI,)),
+    "rho-only": Arm("eq. 5 alone", "tokens", (RHO,)),
+    "no-inversion": Arm("without textual inversion", "class word"),
+    "neither": Arm("without inversion and pruning", "class word", ()),
+    "weights-0": Arm("eq. 8 with weights 0", "tokens", weight=0.0),
+    "longer": Arm("ERM, trained for as long", None),
+    "erased": Arm("bird erased, relabelled", "erased", ()),
+    "blurred": Arm("bird blurred, relabelled", "blurred", ()),
+    "true-masks": Arm("true masks", "true masks"),
+    "renderer": Arm("true renderer as generator", "renderer", ()),
+    "autoencoded": Arm("autoencoded originals alone", None, autoencoded=True),
+    "method-autoencoded": Arm("the method, autoencoded originals mixed in", "tokens", autoencoded=True),
+}
+"""What every seed runs, by the name of its record."""
+
+SIZE_ARMS = {f"size-{n}": Arm(f"inversion set of {n}", f"tokens {n}") for n in SET_SIZES}
+"""Table 5's arms, which the first seeds run."""

@@ -1,0 +1,123 @@
+"""From the seeds' folders to the committed results: a few small tables, and pictures for the figures."""
+
+import json
+import platform
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+
+from dbb.store import atomic_path, read_json, require_file, resolve, write_json
+from dbb.study.arms import PSI, RHO, SET_SIZES
+from dbb.study.pictures import autoencoded, make
+from dbb.study.products import Products
+from dbb.study.scores import kept, scored
+
+SHOWN = 6  # sources per class, and pictures per condition, that the figures show
+
+
+def collect(seeds: Sequence[Products], results: str | Path) -> Path:
+    """Write the results of all seeds, which must have been run, and return their folder `results/<benchmark>`.
+
+    arms.csv: a row per seed and arm. inversion.csv: per seed, size of the inversion set and class. low-loss.csv,
+    scores.parquet, compositing.parquet, convergence.csv: as `dbb.study.scores` and `selection` make them, with the
+    seed. samples.npz: pictures of the first seed. study.json: settings, seeds, machine.
+
+    Raises InputError when a seed was not run.
+    """
+    benchmark = seeds[0].benchmark
+    target = resolve(results) / benchmark.name
+    folders = {products.seed: products.folder for products in seeds}
+    _write(target / "arms.csv", pd.DataFrame(_arm_rows(folders)))
+    _write(target / "inversion.csv", pd.DataFrame(_inversion_rows(folders)))
+    _write(target / "low-loss.csv", _stacked(folders, "low-loss"))
+    _write(target / "convergence.csv", _stacked(folders, "convergence"))
+    _write(target / "compositing.parquet", _stacked(folders, "compositing"))
+    _write(target / "scores.parquet", pd.concat(
+        [_stacked(folders, f"scores-{name.replace(' ', '-')}").assign(pictures=name)
+         for name in ("tokens", "class word")], ignore_index=True))
+    with atomic_path(target / "samples.npz") as temporary, temporary.open("wb") as file:
+        np.savez_compressed(file, **_samples(seeds[0]))
+    write_json(target / "study.json", {
+        "benchmark": asdict(benchmark), "seeds": list(folders), "torch": torch.__version__,
+        "machine": f"{platform.machine()} CPU, {torch.get_num_threads()} thread(s) per seed"})
+    return target
+
+
+def _write(path: Path, table: pd.DataFrame) -> None:
+    with atomic_path(path) as temporary:
+        if path.suffix == ".csv":
+            table.to_csv(temporary, index=False, float_format="%.6g")
+        else:
+            table.to_parquet(temporary, index=False)
+
+
+def _arm_rows(folders: dict[int, Path]) -> list[dict]:
+    rows = []
+    for seed, folder in folders.items():
+        records = {"erm": read_json(require_file(folder / "erm.json"))}
+        records |= {path.stem: read_json(path) for path in sorted((folder / "arms").glob("*.json"))}
+        for arm, record in records.items():
+            row = {"seed": seed, "arm": arm, "val_worst_group": record["val"]["worst_group"],
+                   "worst_group": record["test"]["worst_group"], "average": record["test"]["average"],
+                   "weighted_average": record["test"]["weighted_average"],
+                   **{f"group_{g}": a for g, a in enumerate(record["test"]["group_accuracy"])}}
+            row |= {key: record.get(key) for key in ("best_epoch", "right", "kept_right", "seconds")}
+            for key in ("generated", "kept"):
+                row |= {f"{key}_{name.replace(' ', '_')}": n for name, n in record.get(key, {}).items()}
+            rows.append(row)
+    return rows
+
+
+def _inversion_rows(folders: dict[int, Path]) -> list[dict]:
+    rows = []
+    for seed, folder in folders.items():
+        for path in sorted(folder.glob("tokens-*/inversion.json")):
+            for name, record in read_json(path).items():
+                nearest = "; ".join(f"{word} {cosine:.2f}" for word, cosine in record["nearest"])
+                rows.append({"seed": seed, "class": name, **record, "nearest": nearest})
+    return rows
+
+
+def _stacked(folders: dict[int, Path], name: str) -> pd.DataFrame:
+    tables = {seed: path for seed, folder in folders.items() if (path := folder / f"{name}.parquet").exists()}
+    return pd.concat([pd.read_parquet(path).assign(seed=seed) for seed, path in tables.items()], ignore_index=True)
+
+
+def _samples(products: Products) -> dict[str, np.ndarray]:
+    """The same sources in every set of pictures, uint8 (2 * SHOWN, 3, S, S), classes one after the other; and what each
+    pruning condition catches of the class word's pictures.
+    """
+    sources, size = products.sources, products.benchmark.generation_size
+    few = np.concatenate([np.flatnonzero(sources.labels == label)[:SHOWN]
+                          for label in range(len(products.benchmark.classes))])
+    samples = {"original": sources.pixels(few, size).numpy(), "mask": products.masks.padded(sources.ids[few]).numpy(),
+               "autoencoded": autoencoded(products).pixels(few, size).numpy()}
+    sizes = [f"tokens {n}" for n in SET_SIZES if (products.folder / f"tokens-{n}").exists()]
+    for name in ("tokens", *sizes, "class word", "erased", "blurred", "true masks", "renderer"):
+        samples[name] = make(products, name).images.pixels(few, size).numpy()
+    return samples | _caught(products)
+
+
+def _caught(products: Products) -> dict[str, np.ndarray]:
+    scores, pictures = scored(products, "class word"), make(products, "class word").images
+    quantile = products.benchmark.prune_quantile
+    psi, both = (kept(scores, conditions, quantile) for conditions in ((PSI,), (PSI, RHO)))
+    samples = {}
+    for name, mask in (("eq. 3", ~psi), ("eq. 5", psi & ~both), ("kept", both)):
+        rows = np.flatnonzero(mask)[:2 * SHOWN]
+        samples |= {f"caught: {name}": pictures.pixels(rows, products.benchmark.generation_size).numpy(),
+                    f"target: {name}": pictures.labels[rows],
+                    f"right: {name}": scores["right"].fillna(False).to_numpy(bool)[rows]}
+    return samples
+
+
+def read_study(results: str | Path, benchmark: str) -> dict:
+    """Return what study.json says of committed results.
+
+    Raises InputError when they are missing.
+    """
+    return json.loads(require_file(resolve(results) / benchmark / "study.json").read_text(encoding="utf-8"))
