@@ -2,11 +2,14 @@
 PYTHON ?= python3
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-.PHONY: book html test lock clean
+.PHONY: book results html test lock clean
 
 book: .venv/installed  ## compute every stage, then build the book
 	snakemake --cores all --rerun-incomplete --nolock --quiet progress host reason -- book
 	python book/tools/runs.py
+
+results: .venv/installed  ## run the study again (five seeds, all arms) and write results/; goes on where it stopped
+	snakemake --cores all --rerun-incomplete --nolock --quiet progress host reason -- study_results
 
 html: .venv/installed  ## build the book from the committed chapters, computing nothing
 	jupyter-book build book -W -n --keep-going

@@ -3,6 +3,7 @@
 #   snakemake --cores all book                          everything
 #   snakemake --cores all book --config seed=3          another seed
 #   snakemake --cores all book --configfile quick.yml   other parameters (see book/rerun.md)
+#   snakemake --cores all study_results                      the study behind the last chapters, seed by seed
 
 import shlex
 import sys
@@ -12,13 +13,15 @@ sys.path.insert(0, "book/tools")
 from imports import dbb_files
 
 from dbb.benchmarks import get_benchmark
-from dbb.store import NOTEBOOKS
+from dbb.store import NOTEBOOKS, READINGS
+from dbb.study.settings import SEEDS
 
 STAGES = {notebook: stage for stage, notebook in NOTEBOOKS.items()}
 
 BENCHMARK = config.get("benchmark", "mini-waterbirds")
 SEED = config.get("seed", 0)
 RUNS = config.get("runs", "runs")
+RESULTS = config.get("results", "results")
 PARAMETERS = config.get("parameters", {})  # notebook -> {name: value}, beside benchmark, seed and runs
 
 # What each stage reads. The data do not depend on the run's seed, so they lie beside the seeds' folders.
@@ -55,6 +58,15 @@ def executed(stage):
     return f"{folder(stage)}/notebooks/{NOTEBOOKS[stage]}.ipynb"
 
 
+def read(notebook):
+    """The executed copy of a chapter that reads the study's results."""
+    return f"{RUNS}/{{benchmark}}/notebooks/{notebook}.ipynb"
+
+
+def executed_by_name(name):
+    return executed(STAGES[name]) if name in STAGES else read(name)
+
+
 def shown(template):
     """The path that belongs to the benchmark and seed of this book."""
     return template.format(benchmark=BENCHMARK, seed=SEED)
@@ -86,10 +98,11 @@ localrules:
 
 rule book:
     input:
-        expand("book/chapters/{name}.ipynb", name=NOTEBOOKS.values()),
-        expand("notebooks/{name}.ipynb", name=NOTEBOOKS.values()),
+        expand("book/chapters/{name}.ipynb", name=[*NOTEBOOKS.values(), *READINGS]),
+        expand("notebooks/{name}.ipynb", name=[*NOTEBOOKS.values(), *READINGS]),
         "book/runs.json",
         "book/headline.png",
+        "book/pipeline.png",
         [str(path) for kind in ("*.md", "*.yml", "*.bib", "_static/*", "tools/*.py") for path in Path("book").glob(kind)],
         [str(path) for path in Path("dbb").rglob("*.py")],
     output:
@@ -103,7 +116,7 @@ rule book:
 rule chapter:
     input:
         source="notebooks/{name}.ipynb",
-        executed=lambda wildcards: shown(executed(STAGES[wildcards.name])),
+        executed=lambda wildcards: shown(executed_by_name(wildcards.name)),
         tool="book/tools/chapter.py",
     output:
         "book/chapters/{name}.ipynb",
@@ -131,6 +144,7 @@ rule readme:
         "book/runs.json",
     output:
         "book/headline.png",
+        "book/pipeline.png",
     message:
         "{output} and the table in README.md"
     shell:
@@ -156,6 +170,53 @@ for stage in NEEDS:
         message:
             "{input.source} -> {output[0]}"
         threads: workflow.cores  # Snakemake sets OMP_NUM_THREADS from this, and torch obeys
+        shell:
+            "papermill {input.source} {output.notebook} -p benchmark {wildcards.benchmark} {params.parameters}"
+            " --cwd . --no-progress-bar --log-level WARNING"
+
+
+# The study: a job per seed on one thread each, as many beside each other as there are cores; then the committed results.
+rule study:
+    input:
+        record("data"),
+        model_files("erm"),
+        model_files("tokens"),
+    output:
+        f"{RUNS}/{{benchmark}}/study-seed{{seed}}.done",
+    message:
+        "seed {wildcards.seed} of the study"
+    threads: 1
+    shell:
+        "python -m dbb.study seed {wildcards.seed} --benchmark {wildcards.benchmark}"
+        f" --runs {RUNS} && touch {{output}}"
+
+
+rule study_results:
+    input:
+        [shown(f"{RUNS}/{{benchmark}}/study-seed{seed}.done") for seed in SEEDS],
+    message:
+        "results/"
+    shell:
+        f"python -m dbb.study collect --benchmark {BENCHMARK} --runs {RUNS} --results {RESULTS}"
+
+
+for reading in READINGS:
+    source = f"notebooks/{reading}.ipynb"
+
+    rule:
+        name:
+            reading.replace("-", "_")
+        input:
+            lambda wildcards: sorted(str(p) for p in Path(RESULTS, wildcards.benchmark).glob("*")),
+            dbb_files(source),
+            source=source,
+        output:
+            notebook=read(reading),
+        params:
+            parameters=f"-p results {RESULTS}",
+        message:
+            "{input.source}"
+        threads: 1
         shell:
             "papermill {input.source} {output.notebook} -p benchmark {wildcards.benchmark} {params.parameters}"
             " --cwd . --no-progress-bar --log-level WARNING"

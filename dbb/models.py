@@ -63,7 +63,7 @@ def load_inpainting(
     try:
         with quiet_loading():
             pipe = StableDiffusionInpaintPipeline.from_pretrained(
-                source, revision=revision if is_hub and revision else None, torch_dtype=dtype or default_dtype(device),
+                source, revision=revision if is_hub and revision else None, dtype=dtype or default_dtype(device),
                 safety_checker=None, feature_extractor=None, requires_safety_checker=False)
     except (OSError, ValueError) as error:
         remedy = (f"run `hf download {name} --local-dir FOLDER` on a connected machine and give FOLDER"

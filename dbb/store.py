@@ -36,6 +36,9 @@ NOTEBOOKS = {
 }
 """The stages, each with the notebook that makes its files."""
 
+READINGS = ("09-effect", "10-what-makes-it-work", "11-pruning-understood", "12-tokens-and-selection")
+"""The notebooks that compute nothing: they read the study's committed results."""
+
 _PACKAGES = ("torch", "diffusers", "transformers", "captum", "numpy")
 
 

@@ -18,6 +18,8 @@ import imports  # noqa: E402
 import pages  # noqa: E402
 import readme  # noqa: E402
 
+from dbb.store import READINGS  # noqa: E402
+
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 each_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 
@@ -42,7 +44,11 @@ def test_parameters_are_documented_and_checked_at_once(path):
     names = [row["name"] for row in pages.parameter_table(path)]
     code = [cell for cell in nbformat.read(path, 4).cells if cell.cell_type == "code"]
     position = next(i for i, cell in enumerate(code) if "parameters" in cell.metadata.get("tags", []))
-    common = ["benchmark", "runs"] if path.stem == "01-data" else ["benchmark", "seed", "runs"]  # data have no seed
+    common = ["benchmark", "seed", "runs"]
+    if path.stem == "01-data":  # data have no seed
+        common = ["benchmark", "runs"]
+    if path.stem in READINGS:
+        common = ["benchmark", "results"]
     assert names[: len(common)] == common
     assert "check_parameters(In, globals())" in code[position + 1].source
 
@@ -57,7 +63,8 @@ def test_readme_shows_the_runs_of_the_book():
     text = (ROOT / "README.md").read_text(encoding="utf-8")
     results = readme.results(json.loads((BOOK / "runs.json").read_text(encoding="utf-8")))
     assert results in text, "run python book/tools/readme.py"
-    assert (BOOK / "headline.png").read_bytes() == readme.glued_png(readme.CHAPTER, "headline_figure")
+    for name in readme.PICTURES:
+        assert (BOOK / f"{name}.png").read_bytes() == readme.glued_png(readme.CHAPTER, f"{name}_figure")
 
 
 def test_chapters_are_small():

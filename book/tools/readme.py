@@ -1,7 +1,8 @@
-"""Brings the book's picture and headline table to README.md: ``python book/tools/readme.py``.
+"""Brings the book's pictures and headline table to README.md: ``python book/tools/readme.py``.
 
-The picture is the one that the results chapter glued as ``headline_figure``; it becomes book/headline.png, which the
-first page shows too. The numbers come from book/runs.json and are put between two comments of README.md.
+The pictures are those that the results chapter glued as ``headline_figure`` and ``pipeline_figure``; they become
+book/headline.png and book/pipeline.png, which the first page shows too. The numbers come from book/runs.json and are
+put between two comments of README.md.
 """
 
 import base64
@@ -17,6 +18,7 @@ from dbb.tables import accuracy_table
 
 ROOT = Path(__file__).resolve().parents[2]
 CHAPTER = ROOT / "book" / "chapters" / "08-results.ipynb"
+PICTURES = ("headline", "pipeline")
 RESULTS = re.compile(r"(<!-- results: .*? -->\n).*?(<!-- end of results -->)", re.DOTALL)
 
 
@@ -50,7 +52,8 @@ def with_results(readme: str, text: str) -> str:
 
 
 if __name__ == "__main__":
-    (ROOT / "book" / "headline.png").write_bytes(glued_png(CHAPTER, "headline_figure"))
+    for name in PICTURES:
+        (ROOT / "book" / f"{name}.png").write_bytes(glued_png(CHAPTER, f"{name}_figure"))
     runs = json.loads((ROOT / "book" / "runs.json").read_text(encoding="utf-8"))
     readme = ROOT / "README.md"
     readme.write_text(with_results(readme.read_text(encoding="utf-8"), results(runs)), encoding="utf-8")

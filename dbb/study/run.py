@@ -25,15 +25,17 @@ Report = Callable[[str], None]
 
 def products_of(benchmark: Benchmark, seed: int, runs: str | Path, splits: Mapping[str, ImageSet]) -> Products:
     """Return the products of one seed, in their folder under ``runs``."""
-    return Products(benchmark, seed, study_dir(benchmark, runs) / f"seed{seed}", splits)
+    return Products(benchmark, seed, study_dir(benchmark, runs, splits) / f"seed{seed}", splits)
 
 
-def study_dir(benchmark: Benchmark, runs: str | Path) -> Path:
-    """Return the study's folder: another one for other settings or other weights, so that no record is stale."""
+def study_dir(benchmark: Benchmark, runs: str | Path, splits: Mapping[str, ImageSet]) -> Path:
+    """Return the study's folder: another one for other settings, weights or images, so that no record is stale."""
     digest = hashlib.sha256(json.dumps(asdict(benchmark), sort_keys=True).encode())
     for spec in (benchmark.classifier, benchmark.inpainting, benchmark.segmenter):
         for path in sorted(resolve(spec).rglob("*.safetensors")):
             digest.update(hashlib.sha256(path.read_bytes()).digest())
+    for images in splits.values():
+        digest.update(images.pixels(range(len(images)), benchmark.image_size).numpy().tobytes())
     return resolve(runs) / benchmark.name / f"study-{digest.hexdigest()[:8]}"
 
 

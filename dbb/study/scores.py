@@ -62,7 +62,7 @@ def change(products: Products, model: torch.nn.Module, sources: ImageSet, images
     for part in (images, sources):
         logits = predict_logits(model, part, size, mean, std).double()
         values = logits.softmax(1) if probability else logits
-        ends.append(values[torch.arange(len(images)), torch.from_numpy(images.labels)])
+        ends.append(values[torch.arange(len(images)), torch.tensor(images.labels)])
     return (ends[0] - ends[1]).numpy()
 
 

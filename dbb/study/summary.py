@@ -7,6 +7,8 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from dbb.study.arms import METHOD, SET_SIZES
+
 LEVEL = 0.95
 
 
@@ -61,3 +63,55 @@ def effect_table(arms: pd.DataFrame, titles: dict[str, str], reference: str) -> 
         rows[title] = {"seeds": int((arms["arm"] == arm).sum()), **measures,
                        f"worst group less {titles[reference]}'s": difference}
     return pd.DataFrame(rows).T
+
+
+def differences_table(arms: pd.DataFrame, one: str, titles: dict[str, str]) -> pd.DataFrame:
+    """Return a row per arm of ``titles``: how many points the worst group of ``one`` stands above it, paired by seed,
+    and whether the interval leaves out 0.
+    """
+    rows = {}
+    for arm, title in titles.items():
+        difference = paired(arms, one, arm)
+        rows[title] = {"points above": str(difference), "without 0": "yes" if difference.excludes_zero else "no"}
+    return pd.DataFrame(rows).T
+
+
+def group_table(arms: pd.DataFrame, titles: dict[str, str], group_names: Sequence[str]) -> pd.DataFrame:
+    """Return a row per arm of ``titles``: the mean accuracy of every group, in %."""
+    return pd.DataFrame({title: {name: per_seed(arms, arm, f"group_{g}").mean() for g, name in enumerate(group_names)}
+                         for arm, title in titles.items()}).T
+
+
+def size_titles(own: int) -> dict[str, str]:
+    """Return arm -> title of Table 5's rows by size of the inversion set; ``own``: the size that the method uses."""
+    sizes = {0: "no-inversion", own: METHOD, **{n: f"size-{n}" for n in SET_SIZES}}
+    return {arm: f"inversion set of {n}" for n, arm in sorted(sizes.items())}
+
+
+def size_table(arms: pd.DataFrame, own: int) -> pd.DataFrame:
+    """Return Table 5: per size, over the seeds that ran all sizes, the pictures made and pruned (means per seed), the
+    share of them right, and the worst group.
+    """
+    titles, rows = size_titles(own), []
+    complete = arms[arms["arm"].isin(titles)].groupby("seed")["arm"].nunique()
+    arms = arms[arms["seed"].isin(complete.index[complete == len(titles)])]
+    for arm, title in titles.items():
+        part = arms[arms["arm"] == arm]
+        made, kept = (part.filter(regex=f"^{what}_into").sum(axis=1).mean() for what in ("generated", "kept"))
+        rows.append({"size": title, "seeds": len(part), "generated": round(made), "pruned": round(made - kept),
+                     "right before pruning (%)": str(interval(100 * part["right"])),
+                     "worst group (%)": str(interval(per_seed(arms, arm, "worst_group")))})
+    return pd.DataFrame(rows)
+
+
+def inversion_table(rows: pd.DataFrame) -> pd.DataFrame:
+    """Return, per class, the mean loss on unseen images before and after inversion, and its change in %.
+
+    rows: of inversion.csv.
+    """
+    table = {}
+    for name, part in rows.groupby("class", sort=False):
+        change = interval(100 * (part["unseen_after"] / part["unseen_before"] - 1))
+        table[name] = {"seeds": len(part), "before": part["unseen_before"].mean(), "after": part["unseen_after"].mean(),
+                       "change (%)": str(change)}
+    return pd.DataFrame.from_dict(table, orient="index")
