@@ -6,7 +6,15 @@ import torch
 from torch import nn
 
 from dbb.mini.train.loop import read_curve, train
-from dbb.mini.train.segmenter import heatmaps, new_segmenter, new_tokenizer, prompts_and_targets
+from dbb.mini.train.segmenter import (
+    PROMPT_LENGTH,
+    contrastive_loss,
+    heatmaps,
+    keywords,
+    new_segmenter,
+    new_tokenizer,
+    prompts_and_targets,
+)
 from dbb.mini.world import random_scenes, render_all
 
 
@@ -68,3 +76,22 @@ def test_heatmaps_are_those_of_the_models_own_forward_and_reach_both_towers(rend
     ours.sum().backward()
     assert model.clip.vision_model.embeddings.patch_embedding.weight.grad.abs().sum() > 0
     assert model.clip.text_model.embeddings.token_embedding.weight.grad.abs().sum() > 0
+
+
+def test_contrastive_loss_is_that_of_clip_itself(rendered):
+    torch.manual_seed(0)
+    tokenizer = new_tokenizer()
+    model = new_segmenter(len(tokenizer)).eval()
+    pixels = torch.from_numpy(rendered.images[:4]).permute(0, 3, 1, 2).float() / 127.5 - 1
+    ids = tokenizer(["red bird", "lake", "heron", "ocean"], padding="max_length", return_tensors="pt").input_ids
+    pooled = model.clip.vision_model(pixels).pooler_output
+    own = model.clip(input_ids=ids, pixel_values=pixels, return_loss=True).loss
+    assert torch.allclose(contrastive_loss(model, pooled, ids), own, atol=1e-5)
+
+
+def test_keywords_name_what_is_there_and_fit_the_text_encoder(rendered):
+    rng = np.random.default_rng(0)
+    for scene in rendered.scenes:
+        words = keywords(scene, rng)
+        assert words and set(words.split()) <= set(f"{scene.colour} {scene.species} {scene.place}".split())
+        assert len(new_tokenizer()(words).input_ids) <= PROMPT_LENGTH

@@ -108,3 +108,11 @@ def test_unknown_names_are_refused(field, value, allowed):
 def test_unknown_place_of_a_background_is_refused():
     with pytest.raises(ValueError, match="place 'desert'"):
         render_background("desert", 0)
+
+
+@pytest.mark.parametrize("species", ["heron", "swan"])
+def test_birds_face_right(species):
+    for seed in range(20):
+        _, mask = render(Scene(species, "red", "lake", seed))
+        rows, columns = np.nonzero(mask)
+        assert columns[rows <= rows.min() + 2].mean() > columns.mean()  # the head is the highest part

@@ -20,7 +20,7 @@ from dbb.seeds import seed_everything
 from dbb.store import resolve, write_json
 
 SCENES = {"autoencoder": 30_000, "painter": 30_000, "segmenter": 12_000, "backbone": 6_000, "oracle": 16_000}
-STEPS = {"autoencoder": 2_000, "painter": 4_450, "segmenter": 3_000}
+STEPS = {"autoencoder": 5_000, "painter": 6_250, "segmenter": 9_000}
 EPOCHS = {"backbone": 1, "oracle": 8}
 HELD_OUT = 512
 

@@ -87,21 +87,21 @@ def tile(images: torch.Tensor, columns: int) -> np.ndarray:
 
 
 def painter_sheet(scenes: Rendered) -> np.ndarray:
-    """Rows of originals, their reconstructions by the autoencoder, and 48 inpainted birds of all species."""
+    """A row of originals, one of their reconstructions by the autoencoder, and 64 inpainted birds of all species."""
     pipe = load_inpainting(MINI_WATERBIRDS.inpainting)
-    painted, _ = check_painter(pipe, scenes, 48)
-    originals = torch.from_numpy(scenes.images[:12]).permute(0, 3, 1, 2)
+    painted, _ = check_painter(pipe, scenes, 72)
+    originals = torch.from_numpy(scenes.images[:16]).permute(0, 3, 1, 2)
     with torch.inference_mode():
         rebuilt = decode_latents(pipe, encode_images(pipe, to_signed(originals)))
-    return tile(torch.cat([originals, rebuilt, painted]), 12)
+    return tile(torch.cat([originals, rebuilt, painted[:64]]), 16)
 
 
 def segmenter_sheet(scenes: Rendered) -> np.ndarray:
-    """Rows of scenes and of the masks found for "bird" and for "heron"."""
+    """Rows of scenes and of the masks found for "bird", "heron" and "ocean"."""
     images = torch.from_numpy(scenes.images[:24]).permute(0, 3, 1, 2)
     segmenter = load_segmenter(MINI_WATERBIRDS.segmenter, MINI_WATERBIRDS.masks.threshold)
     rows = [images]
-    for prompt in ("bird", "heron"):
+    for prompt in ("bird", "heron", "ocean"):
         masks = [c.masks[0] if len(c.masks) else torch.zeros(64, 64, dtype=torch.bool)
                  for c in segmenter.segment(images, prompt)]
         rows.append(torch.stack(masks)[:, None].expand(-1, 3, -1, -1).to(torch.uint8) * 255)

@@ -7,13 +7,16 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 from transformers import CLIPImageProcessor, CLIPSegConfig, CLIPSegForImageSegmentation, CLIPTokenizer
+from transformers.modeling_outputs import BaseModelOutputWithPooling
 
+from dbb.mini.scenes import Scene
 from dbb.mini.tokenizer import tokenizer_from_words
 from dbb.mini.train.loop import train
 from dbb.mini.train.scenes import as_pixels
 from dbb.mini.world import WORDS, Rendered
 
 SIZE, PATCH, PROMPT_LENGTH = 64, 8, 8
+CONTRAST_WEIGHT = 0.3
 
 
 def new_segmenter(vocabulary: int) -> CLIPSegForImageSegmentation:
@@ -45,10 +48,37 @@ def heatmaps(model: CLIPSegForImageSegmentation, pixels: torch.Tensor, token_ids
     `CLIPSegForImageSegmentation.forward` computes the towers without gradients, since it is meant to train the
     decoder alone; this is the same computation with them.
     """
-    hidden = model.clip.vision_model(pixels, output_hidden_states=True).hidden_states
-    condition = model.clip.text_projection(model.clip.text_model(token_ids).pooler_output)
-    activations = [hidden[layer + 1] for layer in model.extract_layers]
-    return model.decoder(activations, condition).logits
+    return _decode(model, model.clip.vision_model(pixels, output_hidden_states=True), token_ids)
+
+
+def _decode(model: CLIPSegForImageSegmentation, seen: BaseModelOutputWithPooling, token_ids: torch.Tensor,
+            ) -> torch.Tensor:
+    activations = [seen.hidden_states[layer + 1] for layer in model.extract_layers]
+    return model.decoder(activations, _read(model, token_ids)).logits
+
+
+def _read(model: CLIPSegForImageSegmentation, token_ids: torch.Tensor) -> torch.Tensor:
+    return model.clip.text_projection(model.clip.text_model(token_ids).pooler_output)
+
+
+def keywords(scene: Scene, rng: np.random.Generator) -> str:
+    """Describe a scene by some of its words, short enough for the text encoder: "red heron", "heron bamboo forest"."""
+    words = [word for word in (scene.colour, scene.species, scene.place) if word]
+    chosen = [word for word in words if rng.random() < 0.6]
+    return " ".join(chosen or [str(rng.choice(words))])
+
+
+def contrastive_loss(model: CLIPSegForImageSegmentation, pooled: torch.Tensor, token_ids: torch.Tensor,
+                     ) -> torch.Tensor:
+    """CLIP's loss between images, by their pooled states (B, D), and their captions, int64 (B, L).
+
+    CLIPSeg stands on towers that were trained so. Without it, the decoder here learns to tell birds from places, and
+    answers every place's name alike.
+    """
+    images = F.normalize(model.clip.visual_projection(pooled), dim=1)
+    logits = model.clip.logit_scale.exp().clamp(max=100) * images @ F.normalize(_read(model, token_ids), dim=1).T
+    own = torch.arange(len(logits), device=logits.device)
+    return (F.cross_entropy(logits, own) + F.cross_entropy(logits.T, own)) / 2
 
 
 def prompts_and_targets(rendered: Rendered, numbers: np.ndarray, rng: np.random.Generator,
@@ -82,7 +112,7 @@ def prompts_and_targets(rendered: Rendered, numbers: np.ndarray, rng: np.random.
 
 def train_segmenter(rendered: Rendered, steps: int, work: Path, device: str,
                     batch_size: int = 32) -> CLIPSegForImageSegmentation:
-    """Train both towers and the decoder with cross-entropy plus Dice."""
+    """Train both towers and the decoder with cross-entropy plus Dice, and the towers with CLIP's loss beside it."""
     tokenizer = new_tokenizer()
     model = new_segmenter(len(tokenizer)).to(device)
 
@@ -93,8 +123,12 @@ def train_segmenter(rendered: Rendered, steps: int, work: Path, device: str,
         flip = -1 if rng.random() < 0.5 else 1
         pixels = as_pixels(rendered.images[numbers][:, :, ::flip])
         targets = torch.from_numpy(np.ascontiguousarray(targets[:, :, ::flip]))
-        ids = tokenizer(prompts, padding="max_length", truncation=True, return_tensors="pt").input_ids
-        return mask_loss(heatmaps(model, pixels.to(device), ids.to(device)), targets.to(device))
+        captions = [keywords(rendered.scenes[number], rng) for number in numbers]
+        prompt_ids, caption_ids = (tokenizer(texts, padding="max_length", truncation=True, return_tensors="pt")
+                                   .input_ids.to(device) for texts in (prompts, captions))
+        seen = model.clip.vision_model(pixels.to(device), output_hidden_states=True)
+        masks = mask_loss(_decode(model, seen, prompt_ids), targets.to(device))
+        return masks + CONTRAST_WEIGHT * contrastive_loss(model, seen.pooler_output, caption_ids)
 
     model.load_state_dict(train("segmenter", model, loss_of_step, steps=steps, learning_rate=1e-3, work=work))
     return model.eval()
