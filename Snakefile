@@ -175,7 +175,8 @@ for stage in NEEDS:
             " --cwd . --no-progress-bar --log-level WARNING"
 
 
-# The study: a job per seed on one thread each, as many beside each other as there are cores; then the committed results.
+# The study: a job per seed on one thread each, as many beside each other as there are cores; then the results. These are
+# committed and read by the last chapters, so no rule has them for outputs: the book must not compute them anew.
 rule study:
     input:
         record("data"),
@@ -191,8 +192,23 @@ rule study:
         f" --runs {RUNS} && touch {{output}}"
 
 
+rule study_choices:
+    input:
+        record("data"),
+        model_files("tokens"),
+    output:
+        f"{RUNS}/{{benchmark}}/study-choices.done",
+    message:
+        "the study's choices"
+    threads: 1
+    shell:
+        f"python -m dbb.study choices --benchmark {{wildcards.benchmark}} --runs {RUNS} --results {RESULTS}"
+        " && touch {output}"
+
+
 rule study_results:
     input:
+        shown(f"{RUNS}/{{benchmark}}/study-choices.done"),
         [shown(f"{RUNS}/{{benchmark}}/study-seed{seed}.done") for seed in SEEDS],
     message:
         "results/"

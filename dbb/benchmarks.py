@@ -123,11 +123,11 @@ MINI_WATERBIRDS = Benchmark(
     segmenter="data/mini/segmenter",
     oracle="data/mini/oracle",
     erm=ErmSettings(epochs=8, batch_size=64, learning_rate=1e-3, weight_decay=1e-4),
-    inversion=InversionSettings(images=30, steps=200, batch_size=8, learning_rate=1e-2, initial_word="bird"),
+    inversion=InversionSettings(images=30, steps=200, batch_size=8, learning_rate=3e-2, initial_word="bird"),
     masks=MaskSettings(threshold=0.5, pad=3, box=True, min_area=0.01),
     generation=GenerationSettings(per_class=(300, 150), steps=10, guidance_scale=3.0, batch_size=50),
     prune_quantile=0.1,
-    retraining=RetrainingSettings(epochs=4, batch_size=64, learning_rate=5e-4, weight_decay=1e-4, gammas=(1.0, 1.0)),
+    retraining=RetrainingSettings(epochs=4, batch_size=64, learning_rate=2e-4, weight_decay=1e-4, gammas=(4.0, 4.0)),
 )
 
 BENCHMARKS: dict[str, Benchmark] = {b.name: b for b in (MINI_WATERBIRDS,)}

@@ -1,22 +1,25 @@
 """Run the study: `python -m dbb.study seed 1`, for every seed, then `python -m dbb.study collect`.
 
-`make results` does it all. Seeds are independent and may run beside each other; each goes on where it stopped.
+`python -m dbb.study choices` measures, on seed 0, the rates and steps of textual inversion. `make results` does it all.
+Seeds are independent and may run beside each other; each goes on where it stopped.
 """
 
 import argparse
 
 from dbb.benchmarks import get_benchmark
 from dbb.data import SPLITS, load_split
+from dbb.store import atomic_path, resolve
+from dbb.study.choices import inversion_choices
 from dbb.study.collect import collect
 from dbb.study.products import Products
 from dbb.study.run import products_of, run_seed
-from dbb.study.settings import CLOSE_SEED, SEEDS, SIZE_SEEDS
+from dbb.study.settings import CHOICE_SEED, CLOSE_SEED, SEEDS, SIZE_SEEDS
 
 
 def main() -> None:
     """Parse the command line and run a seed, or write the results."""
     parser = argparse.ArgumentParser(prog="python -m dbb.study", description=__doc__)
-    parser.add_argument("what", choices=("seed", "collect"))
+    parser.add_argument("what", choices=("seed", "choices", "collect"))
     parser.add_argument("seed", type=int, nargs="?", choices=SEEDS, help="which seed")
     parser.add_argument("--benchmark", default="mini-waterbirds")
     parser.add_argument("--runs", default="runs", help="folder of all runs")
@@ -30,6 +33,11 @@ def main() -> None:
 
     if given.what == "collect":
         print("wrote", collect([products(seed) for seed in SEEDS], given.results).name)
+    elif given.what == "choices":
+        path = resolve(given.results) / benchmark.name / "choices.csv"
+        with atomic_path(path) as temporary:
+            inversion_choices(products(CHOICE_SEED)).to_csv(temporary, index=False, float_format="%.6g")
+        print("wrote", path.name)
     elif given.seed is None:
         parser.error("which seed? e.g. python -m dbb.study seed 1")
     else:
