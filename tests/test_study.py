@@ -15,7 +15,7 @@ from dbb.data import make_data
 from dbb.errors import InputError
 from dbb.oracle import load_oracle
 from dbb.study import summary
-from dbb.study.arms import ARMS, SIZE_ARMS, Arm
+from dbb.study.arms import ARMS, SET_SIZES, Arm
 from dbb.study.collect import collect, read_study
 from dbb.study.curves import condition_shares, curve, precision_recall
 from dbb.study.figures import (
@@ -44,7 +44,7 @@ def products(tmp_path_factory):
     """Seed 1 of a tiny study, all of whose arms were run."""
     runs = tmp_path_factory.mktemp("runs")
     made = products_of(TINY, 1, runs, make_data(TINY, runs, {"train": 160, "val": 200, "test": 64}))
-    run_seed(made, sizes=False, closely=True, report=lambda _: None)
+    run_seed(made, more=False, closely=True, report=lambda _: None)
     return made
 
 
@@ -60,7 +60,7 @@ def test_every_arm_leaves_a_record_and_none_is_made_twice(products):
     assert {path.stem for path in paths} == set(ARMS)
     before = {path: path.stat().st_mtime_ns for path in paths}
     said = []
-    run_seed(products, sizes=False, closely=True, report=said.append)
+    run_seed(products, more=False, closely=True, report=said.append)
     assert {path: path.stat().st_mtime_ns for path in paths} == before and not said
 
 
@@ -70,7 +70,7 @@ def test_an_arm_that_is_run_again_gives_the_same_record(products):
     path.unlink()
     again = products_of(TINY, 1, products.folder.parents[2],
                         {"train": products.train, "val": products.val, "test": products.test})
-    run_seed(again, sizes=False, closely=False, report=lambda _: None)
+    run_seed(again, more=False, closely=False, report=lambda _: None)
     assert {k: v for k, v in json.loads(path.read_text()).items() if k != "seconds"} == {
         k: v for k, v in before.items() if k != "seconds"}
 
@@ -234,7 +234,7 @@ def test_the_interval_is_student_s():
 def some_arms():
     rows = []
     for seed in (1, 2, 3):
-        for arm, worst in (("erm", 0.6), ("method", 0.8 + 0.01 * seed), *((name, 0.7) for name in SIZE_ARMS),
+        for arm, worst in (("erm", 0.6), ("method", 0.8 + 0.01 * seed), *((f"size-{n}", 0.7) for n in SET_SIZES),
                            ("no-inversion", 0.65)):
             rows.append({"seed": seed, "arm": arm, "worst_group": worst + 0.02 * seed, "average": 0.9,
                          "weighted_average": 0.95, "right": 0.9, "group_0": 1.0, "group_1": worst,

@@ -13,7 +13,7 @@ from dbb.study.choices import inversion_choices
 from dbb.study.collect import collect
 from dbb.study.products import Products
 from dbb.study.run import products_of, run_seed
-from dbb.study.settings import CHOICE_SEED, CLOSE_SEED, SEEDS, SIZE_SEEDS
+from dbb.study.settings import CHOICE_SEED, CLOSE_SEED, MORE_SEEDS, SEEDS
 
 
 def main() -> None:
@@ -41,7 +41,7 @@ def main() -> None:
     elif given.seed is None:
         parser.error("which seed? e.g. python -m dbb.study seed 1")
     else:
-        run_seed(products(given.seed), given.seed in SIZE_SEEDS, given.seed == CLOSE_SEED)
+        run_seed(products(given.seed), given.seed in MORE_SEEDS, given.seed == CLOSE_SEED)
 
 
 if __name__ == "__main__":

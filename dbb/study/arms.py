@@ -34,14 +34,18 @@ ARMS = {
     "neither": Arm("without inversion and pruning", "class word", ()),
     "weights-0": Arm("eq. 8 with weights 0", "tokens", weight=0.0),
     "longer": Arm("ERM, trained for as long", None),
-    "erased": Arm("bird erased, relabelled", "erased", ()),
     "blurred": Arm("bird blurred, relabelled", "blurred", ()),
-    "true-masks": Arm("true masks", "true masks"),
     "renderer": Arm("true renderer as generator", "renderer", ()),
     "autoencoded": Arm("autoencoded originals alone", None, autoencoded=True),
     "method-autoencoded": Arm("the method, autoencoded originals mixed in", "tokens", autoencoded=True),
 }
 """What every seed runs, by the name of its record."""
 
-SIZE_ARMS = {f"size-{n}": Arm(f"inversion set of {n}", f"tokens {n}") for n in SET_SIZES}
-"""Table 5's arms, which the first seeds run."""
+MORE_ARMS = {
+    **{f"size-{n}": Arm(f"inversion set of {n}", f"tokens {n}") for n in SET_SIZES},
+    "erased": Arm("bird erased, relabelled", "erased", ()),
+    "true-masks": Arm("true masks", "true masks"),
+}
+"""What the first seeds run besides: Table 5's sizes, and two controls with pictures of their own."""
+
+TITLES = {"erm": "ERM"} | {name: arm.title for name, arm in (ARMS | MORE_ARMS).items()}

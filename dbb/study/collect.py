@@ -97,7 +97,9 @@ def _samples(products: Products) -> dict[str, np.ndarray]:
     samples = {"original": sources.pixels(few, size).numpy(), "mask": products.masks.padded(sources.ids[few]).numpy(),
                "autoencoded": autoencoded(products).pixels(few, size).numpy()}
     sizes = [f"tokens {n}" for n in SET_SIZES if (products.folder / f"tokens-{n}").exists()]
-    for name in ("tokens", *sizes, "class word", "erased", "blurred", "true masks", "renderer"):
+    drawn = products.folder / "pictures"
+    more = [name for name in ("erased", "true masks") if (drawn / name.replace(" ", "-")).exists()]
+    for name in ("tokens", *sizes, *more, "class word", "blurred", "renderer"):
         samples[name] = make(products, name).images.pixels(few, size).numpy()
     return samples | _caught(products)
 

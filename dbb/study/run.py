@@ -14,7 +14,7 @@ from dbb.benchmarks import Benchmark
 from dbb.data.images import ImageSet
 from dbb.retraining import kept_counts, retrain
 from dbb.store import atomic_path, resolve, write_json
-from dbb.study.arms import ARMS, SIZE_ARMS, Arm
+from dbb.study.arms import ARMS, MORE_ARMS, Arm
 from dbb.study.pictures import autoencoded, joined, make
 from dbb.study.products import Products
 from dbb.study.scores import compositing, convergence, kept, scored
@@ -39,14 +39,14 @@ def study_dir(benchmark: Benchmark, runs: str | Path, splits: Mapping[str, Image
     return resolve(runs) / benchmark.name / f"study-{digest.hexdigest()[:8]}"
 
 
-def run_seed(products: Products, sizes: bool, closely: bool, report: Report = print) -> None:
+def run_seed(products: Products, more: bool, closely: bool, report: Report = print) -> None:
     """Run every arm of one seed; what was done is not done again.
 
-    sizes: also the arms of Table 5; closely: also the measurements that one seed suffices for (compositing, and the
-    convergence of integrated gradients).
+    more: also `dbb.study.arms.MORE_ARMS`; closely: also the measurements that one seed suffices for (compositing, and
+    the convergence of integrated gradients).
     """
     seed, folder = products.seed, products.folder
-    arms = ARMS | (SIZE_ARMS if sizes else {})
+    arms = ARMS | (MORE_ARMS if more else {})
     for number, (name, arm) in enumerate(arms.items(), start=1):
         path = folder / "arms" / f"{name}.json"
         if not path.exists():
