@@ -9,7 +9,7 @@ from torch.nn import functional as F
 from transformers import CLIPImageProcessor, CLIPSegConfig, CLIPSegForImageSegmentation, CLIPTokenizer
 from transformers.modeling_outputs import BaseModelOutputWithPooling
 
-from dbb.mini.scenes import Scene
+from dbb.mini.scenes import LAND_PLACES, WATER_PLACES, Scene
 from dbb.mini.tokenizer import tokenizer_from_words
 from dbb.mini.train.loop import train
 from dbb.mini.train.scenes import as_pixels
@@ -151,14 +151,23 @@ def save_segmenter(model: nn.Module, folder: Path) -> None:
 
 @torch.inference_mode()
 def evaluate_segmenter(model: CLIPSegForImageSegmentation, rendered: Rendered) -> dict[str, float]:
-    """Figures on held-out scenes at threshold 0.5, prompt "bird".
+    """Figures on held-out scenes at threshold 0.5. A mask under 1 % of the image counts as empty.
 
-    mean_iou: over scenes with a bird; empty_share: scenes without one whose mask is empty (under 1 % of the image).
+    mean_iou: prompt "bird", over scenes with a bird; empty_share: the same prompt, scenes without one whose mask is
+    empty; absent_share: a place of the other kind for a prompt ("ocean" in a forest), scenes whose mask is empty.
     """
     pixels = as_pixels(rendered.images)
-    ids = new_tokenizer()(["bird"], padding="max_length", return_tensors="pt").input_ids
-    found = torch.cat([heatmaps(model, part, ids.expand(len(part), -1)) for part in pixels.split(128)]).numpy() > 0
+    found = _found(model, pixels, "bird")
     has_bird = rendered.masks.any((1, 2))
     overlap, union = (found & rendered.masks).sum((1, 2)), (found | rendered.masks).sum((1, 2))
+    on_land = np.isin([scene.place for scene in rendered.scenes], LAND_PLACES)
+    elsewhere = np.concatenate([_found(model, pixels[here], prompt) for here, prompt in
+                                ((on_land, WATER_PLACES[0]), (~on_land, LAND_PLACES[0]))])
     return {"mean_iou": float((overlap[has_bird] / union[has_bird]).mean()),
-            "empty_share": float((found[~has_bird].mean((1, 2)) < 0.01).mean())}
+            "empty_share": float((found[~has_bird].mean((1, 2)) < 0.01).mean()),
+            "absent_share": float((elsewhere.mean((1, 2)) < 0.01).mean())}
+
+
+def _found(model: CLIPSegForImageSegmentation, pixels: torch.Tensor, prompt: str) -> np.ndarray:
+    ids = new_tokenizer()([prompt], padding="max_length", return_tensors="pt").input_ids
+    return torch.cat([heatmaps(model, part, ids.expand(len(part), -1)) for part in pixels.split(128)]).numpy() > 0
