@@ -142,6 +142,7 @@ rule readme:
     input:
         "book/chapters/08-results.ipynb",
         "book/runs.json",
+        f"{RESULTS}/{BENCHMARK}/arms.csv",
     output:
         "book/headline.png",
         "book/pipeline.png",

@@ -61,8 +61,8 @@ def test_chapter_is_fresh(path):
 
 def test_readme_shows_the_runs_of_the_book():
     text = (ROOT / "README.md").read_text(encoding="utf-8")
-    results = readme.results(json.loads((BOOK / "runs.json").read_text(encoding="utf-8")))
-    assert results in text, "run python book/tools/readme.py"
+    text_of_runs = readme.whole_text(json.loads((BOOK / "runs.json").read_text(encoding="utf-8")))
+    assert text_of_runs in text, "run python book/tools/readme.py"
     for name in readme.PICTURES:
         assert (BOOK / f"{name}.png").read_bytes() == readme.glued_png(readme.CHAPTER, f"{name}_figure")
 

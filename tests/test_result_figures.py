@@ -4,6 +4,7 @@ import numpy as np
 import torch
 
 from dbb import figures
+from dbb.drawing import pipeline_figure
 
 GROUPS = ("a on x", "a on y", "b on x", "b on y")
 METRICS = {"group_accuracy": (0.9, 0.5, None, 0.8)}
@@ -66,3 +67,12 @@ def test_headline_and_funnel_draw_with_and_without_pairs():
     counts = np.array([[4.0, 2.0]])
     assert is_png(figures.funnel_figure(["planned", "kept"], counts, np.array([[np.nan, 0.5]]), ["into a"]))
     assert is_png(figures.scatter_figure(np.zeros(0), np.zeros(0), "x", "y"))
+
+
+def test_the_pipeline_is_drawn_from_whatever_pictures_there_are():
+    mask = torch.zeros(8, 8, dtype=torch.bool)
+    mask[2:5, 2:5] = True
+    for few in ([], [picture()], [picture()] * 5):
+        figure = pipeline_figure(picture(), mask, picture(), few, few, few, "<token>", "thing")
+        pictures = [axes for axes in figure.axes if axes.images]
+        assert len(pictures) == 4 + min(3, len(few)) + 2 * min(2, len(few)) and is_png(figure)

@@ -1,8 +1,8 @@
 """A Sphinx extension: writes the parts of pages that are made from files, and insists on alt texts.
 
 Before the book is read, ``book/_generated/`` receives the parameter tables (from the notebooks), the runs
-behind the book (from runs.json), the published numbers (from reported.yml) and the list of modules (from the
-package). Pages include them, so no number is typed twice.
+behind the book (from runs.json), the published numbers (from reported.yml), the study in a few rows (from results/) and
+the list of modules (from the package). Pages include them, so no number is typed twice.
 """
 
 import json
@@ -15,6 +15,7 @@ from markdown_tables import markdown_table
 from sphinx.application import Sphinx
 from sphinx.transforms.post_transforms import SphinxPostTransform
 from sphinx.util import logging
+from study import study_summary
 
 import dbb
 from dbb.notebook import parameter_table
@@ -78,6 +79,7 @@ def write_generated(app: Sphinx) -> None:
         "runs.md": runs_page(runs).encode(),
         "reported.md": reported_page(reported).encode(),
         "api.md": api_page().encode(),
+        "study.md": study_summary(book.parent / "results").encode(),
     }
     folder = book / "_generated"
     folder.mkdir(exist_ok=True)

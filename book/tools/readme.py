@@ -12,6 +12,7 @@ import sys
 from pathlib import Path
 
 from markdown_tables import markdown_table
+from study import study_summary
 
 from dbb.benchmarks import get_benchmark
 from dbb.tables import accuracy_table
@@ -46,6 +47,11 @@ def results(runs: list[dict]) -> str:
     return f"{caption}\n\n{markdown_table(['', 'ERM', 'DBB', 'change'], rows)}\n"
 
 
+def whole_text(runs: list[dict]) -> str:
+    """Return all that stands between the two comments: the run in the book, and the study."""
+    return f"{results(runs)}\n{study_summary(ROOT / 'results')}"
+
+
 def with_results(readme: str, text: str) -> str:
     """Return README.md with ``text`` between its two comments."""
     return RESULTS.sub(lambda match: f"{match[1]}\n{text}\n{match[2]}", readme)
@@ -56,4 +62,4 @@ if __name__ == "__main__":
         (ROOT / "book" / f"{name}.png").write_bytes(glued_png(CHAPTER, f"{name}_figure"))
     runs = json.loads((ROOT / "book" / "runs.json").read_text(encoding="utf-8"))
     readme = ROOT / "README.md"
-    readme.write_text(with_results(readme.read_text(encoding="utf-8"), results(runs)), encoding="utf-8")
+    readme.write_text(with_results(readme.read_text(encoding="utf-8"), whole_text(runs)), encoding="utf-8")
