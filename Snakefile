@@ -181,6 +181,7 @@ for stage in NEEDS:
 rule study:
     input:
         record("data"),
+        "dbb/benchmarks.py",
         model_files("erm"),
         model_files("tokens"),
     output:

@@ -173,7 +173,7 @@ def test_joined_sets_keep_labels_groups_and_pixels(products):
 # ------------------------------------------------------------------------------------------------ scores
 
 
-def test_composited_scores_are_complete_and_uncomposited_ones_are_not(products):
+def test_scores_of_composited_pictures_are_complete(products):
     table = pd.read_parquet(products.folder / "compositing.parquet")
     gap = (table["rho"] - table["change"]).abs().groupby([table["on"], table["composited"]]).max()
     assert gap["logit", True] < 0.05 and gap["probability", True] < 0.05
@@ -252,7 +252,7 @@ def test_differences_are_paired_by_seed():
     effect = summary.effect_table(some_arms(), {"erm": "ERM", "method": "the method"}, "erm")
     assert effect.loc["ERM", "worst group less ERM's"] == "–" and effect.loc["the method", "seeds"] == 3
     groups = summary.group_table(some_arms(), {"erm": "ERM"}, ("a", "b"))
-    assert groups.loc["ERM"].tolist() == pytest.approx([100.0, 60.0])
+    assert groups.loc["ERM"].tolist() == pytest.approx([3, 100.0, 60.0])
 
 
 def test_table_5_takes_the_seeds_that_ran_all_sizes():
@@ -288,6 +288,21 @@ def test_results_are_collected_and_drawn(products, tmp_path):
                    completeness_figure([("t", bounds, bounds)] * 2), convergence_figure(convergence),
                    selection_figure(low, TINY.classes), choices_figure(choices)):
         assert figure._repr_png_().startswith(b"\x89PNG")
+
+
+def test_unfinished_seeds_are_not_collected(products, tmp_path):
+    path = products.folder / "arms" / "renderer.json"
+    kept_text = path.read_text()
+    path.unlink()
+    with pytest.raises(InputError, match=r"renderer\.json"):
+        collect([products], tmp_path)
+    path.write_text(kept_text)
+
+
+def test_without_a_complete_seed_table_5_is_empty():
+    arms = some_arms()
+    assert len(summary.size_table(arms[arms["arm"] != "size-10"], 30)) == 0
+    assert "size-10" not in summary.titles_of(arms[arms["arm"] != "size-10"], "erm", "size-10")
 
 
 def test_missing_results_are_named(tmp_path):

@@ -1,6 +1,7 @@
 """The arms of the study as data: on which pictures each retrains, and how they were pruned."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 PSI, RHO = "psi", "rho"
 BOTH = (PSI, RHO)
@@ -13,15 +14,15 @@ class Arm:
 
     title: what a table calls it. pictures: a name that `dbb.study.pictures.make` knows, None for no generated
     picture. conditions: which pruning conditions drop pictures, of "psi" (eq. 3) and "rho" (eq. 5).
-    weight: factor on eq. 8's gammas. autoencoded: the source images, passed through the autoencoder inside their masks
-    and labelled as they were, join the training split.
+    weight: factor on eq. 8's gammas. originals: the source images, labelled as they were, join the training split once
+    more, as "repeated" or "autoencoded" inside their masks.
     """
 
     title: str
     pictures: str | None
     conditions: tuple[str, ...] = BOTH
     weight: float = 1.0
-    autoencoded: bool = False
+    originals: Literal["repeated", "autoencoded"] | None = None
 
 
 METHOD = "method"
@@ -33,11 +34,13 @@ ARMS = {
     "no-inversion": Arm("without textual inversion", "class word"),
     "neither": Arm("without inversion and pruning", "class word", ()),
     "weights-0": Arm("eq. 8 with weights 0", "tokens", weight=0.0),
-    "longer": Arm("ERM, trained for as long", None),
+    "longer": Arm("ERM, as many epochs more", None),
     "blurred": Arm("bird blurred, relabelled", "blurred", ()),
     "renderer": Arm("true renderer as generator", "renderer", ()),
-    "autoencoded": Arm("autoencoded originals alone", None, autoencoded=True),
-    "method-autoencoded": Arm("the method, autoencoded originals mixed in", "tokens", autoencoded=True),
+    "repeated": Arm("originals once more", None, originals="repeated"),
+    "autoencoded": Arm("autoencoded originals", None, originals="autoencoded"),
+    "method-repeated": Arm("the method, originals once more", "tokens", originals="repeated"),
+    "method-autoencoded": Arm("the method, autoencoded originals", "tokens", originals="autoencoded"),
 }
 """What every seed runs, by the name of its record."""
 

@@ -7,7 +7,7 @@ from dbb.models import load_inpainting
 from dbb.study.products import Products
 from dbb.study.tokens import inversion_set, unseen_images
 
-RATES = (1e-2, 3e-2)
+RATES = (1e-2, 3e-2, 1e-1)
 
 
 def inversion_choices(products: Products) -> pd.DataFrame:

@@ -11,7 +11,7 @@ import pandas as pd
 import torch
 
 from dbb.store import atomic_path, read_json, require_file, resolve, write_json
-from dbb.study.arms import PSI, RHO, SET_SIZES
+from dbb.study.arms import ARMS, MORE_ARMS, PSI, RHO
 from dbb.study.pictures import autoencoded, make
 from dbb.study.products import Products
 from dbb.study.scores import kept, scored
@@ -22,11 +22,12 @@ SHOWN = 6  # sources per class, and pictures per condition, that the figures sho
 def collect(seeds: Sequence[Products], results: str | Path) -> Path:
     """Write the results of all seeds, which must have been run, and return their folder `results/<benchmark>`.
 
-    arms.csv: a row per seed and arm. inversion.csv: per seed, size of the inversion set and class. low-loss.csv,
-    scores.parquet, compositing.parquet, convergence.csv: as `dbb.study.scores` and `selection` make them, with the
-    seed. samples.npz: pictures of the first seed. study.json: settings, seeds, machine.
+    arms.csv: a row per seed and arm, `dbb.study.arms.MORE_ARMS` as far as they were run. inversion.csv: per seed, size
+    of the inversion set and class. low-loss.csv, scores.parquet, compositing.parquet, convergence.csv: as
+    `dbb.study.scores` and `selection` make them, with the seed. samples.npz: pictures of the first seed. study.json:
+    settings, seeds, machine.
 
-    Raises InputError when a seed was not run.
+    Raises InputError when an arm of a seed was not run.
     """
     benchmark = seeds[0].benchmark
     target = resolve(results) / benchmark.name
@@ -43,7 +44,7 @@ def collect(seeds: Sequence[Products], results: str | Path) -> Path:
         np.savez_compressed(file, **_samples(seeds[0]))
     write_json(target / "study.json", {
         "benchmark": asdict(benchmark), "seeds": list(folders), "torch": torch.__version__,
-        "machine": f"{platform.machine()} CPU, {torch.get_num_threads()} thread(s) per seed"})
+        "machine": f"{platform.machine()} CPU, one thread per seed"})
     return target
 
 
@@ -59,7 +60,8 @@ def _arm_rows(folders: dict[int, Path]) -> list[dict]:
     rows = []
     for seed, folder in folders.items():
         records = {"erm": read_json(require_file(folder / "erm.json"))}
-        records |= {path.stem: read_json(path) for path in sorted((folder / "arms").glob("*.json"))}
+        records |= {arm: read_json(folder / "arms" / f"{arm}.json") for arm in ARMS}
+        records |= {arm: read_json(path) for arm in MORE_ARMS if (path := folder / "arms" / f"{arm}.json").exists()}
         for arm, record in records.items():
             row = {"seed": seed, "arm": arm, "val_worst_group": record["val"]["worst_group"],
                    "worst_group": record["test"]["worst_group"], "average": record["test"]["average"],
@@ -78,7 +80,8 @@ def _inversion_rows(folders: dict[int, Path]) -> list[dict]:
         for path in sorted(folder.glob("tokens-*/inversion.json")):
             for name, record in read_json(path).items():
                 nearest = "; ".join(f"{word} {cosine:.2f}" for word, cosine in record["nearest"])
-                rows.append({"seed": seed, "class": name, **record, "nearest": nearest})
+                size = int(path.parent.name.removeprefix("tokens-"))
+                rows.append({"seed": seed, "class": name, "size": size, **record, "nearest": nearest})
     return rows
 
 
@@ -96,10 +99,9 @@ def _samples(products: Products) -> dict[str, np.ndarray]:
                           for label in range(len(products.benchmark.classes))])
     samples = {"original": sources.pixels(few, size).numpy(), "mask": products.masks.padded(sources.ids[few]).numpy(),
                "autoencoded": autoencoded(products).pixels(few, size).numpy()}
-    sizes = [f"tokens {n}" for n in SET_SIZES if (products.folder / f"tokens-{n}").exists()]
-    drawn = products.folder / "pictures"
-    more = [name for name in ("erased", "true masks") if (drawn / name.replace(" ", "-")).exists()]
-    for name in ("tokens", *sizes, *more, "class word", "blurred", "renderer"):
+    records = products.folder / "arms"
+    done = [arm.pictures for name, arm in (ARMS | MORE_ARMS).items() if (records / f"{name}.json").exists()]
+    for name in dict.fromkeys(filter(None, done)):
         samples[name] = make(products, name).images.pixels(few, size).numpy()
     return samples | _caught(products)
 

@@ -31,7 +31,9 @@ def arms_figure(arms: pd.DataFrame, titles: Mapping[str, str], reference: str, m
             axes.plot((mean.low, mean.high), (place, place), color=colour, linewidth=2)
         axes.plot(mean.mean, place, marker="D", color=colour, markersize=5)
         axes.annotate(f"{mean.mean:.1f}", (1.005, place), xycoords=("axes fraction", "data"), va="center", color=colour)
-    axes.set_yticks(places, titles.values())
+    seeds = {arm: (arms["arm"] == arm).sum() for arm in titles}
+    few = {arm: f" ({n} seeds)" if n < max(seeds.values()) else "" for arm, n in seeds.items()}
+    axes.set_yticks(places, [title + few[arm] for arm, title in titles.items()])
     axes.set(xlabel=f"{measure.replace('_', ' ')} accuracy on test (%)", xlim=(None, 100.5))
     axes.grid(False, axis="y")
     figure.tight_layout()

@@ -1,5 +1,6 @@
 """The study's sets of pictures, each made from the same source images: by the painter, or by a control's short cut."""
 
+import re
 from dataclasses import dataclass
 from functools import cache
 
@@ -26,7 +27,8 @@ BLUR_SIGMA = 6.0  # px: nothing of a bird's outline survives it
 class Pictures:
     """A set of pictures: image n was made from source n.
 
-    images: labelled with the target classes. masks: bool (N, S, S), where they may differ from their sources.
+    images: labelled with the target classes. masks: bool (N, S, S), M of eq. 5; outside them all but the renderer's
+    pictures are their sources.
     """
 
     images: ImageSet
@@ -44,7 +46,7 @@ def make(products: Products, name: str) -> Pictures:
 
     Raises InputError for another name.
     """
-    sources, word = products.sources, name.split()[0]
+    sources = products.sources
     masks = products.masks.padded(sources.ids)
     match name:
         case "blurred":
@@ -53,7 +55,7 @@ def make(products: Products, name: str) -> Pictures:
             return _pictures(products, rendered(sources, products.seed), masks)
         case "true masks":
             return _painted(products, name, true_masks(products))
-        case _ if word in ("tokens", "class", "erased"):
+        case _ if name in ("class word", "erased") or re.fullmatch(r"tokens( \d+)?", name):
             return _painted(products, name, products.masks)
     raise InputError(f"unknown set of pictures {name!r}")
 

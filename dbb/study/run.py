@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from pandas.arrays import BooleanArray
 
 from dbb.benchmarks import Benchmark
 from dbb.data.images import ImageSet
@@ -17,7 +18,7 @@ from dbb.store import atomic_path, resolve, write_json
 from dbb.study.arms import ARMS, MORE_ARMS, Arm
 from dbb.study.pictures import autoencoded, joined, make
 from dbb.study.products import Products
-from dbb.study.scores import compositing, convergence, kept, scored
+from dbb.study.scores import compositing, convergence, judged, kept, scored
 from dbb.study.selection import low_loss_groups
 
 Report = Callable[[str], None]
@@ -29,7 +30,10 @@ def products_of(benchmark: Benchmark, seed: int, runs: str | Path, splits: Mappi
 
 
 def study_dir(benchmark: Benchmark, runs: str | Path, splits: Mapping[str, ImageSet]) -> Path:
-    """Return the study's folder: another one for other settings, weights or images, so that no record is stale."""
+    """Return the study's folder: another one for other settings, weights or images.
+
+    Code is no part of its name: after a change of what an arm does, delete the arm's records.
+    """
     digest = hashlib.sha256(json.dumps(asdict(benchmark), sort_keys=True).encode())
     for spec in (benchmark.classifier, benchmark.inpainting, benchmark.segmenter):
         for path in sorted(resolve(spec).rglob("*.safetensors")):
@@ -73,8 +77,9 @@ def run_arm(products: Products, arm: Arm) -> dict:
     benchmark = products.benchmark
     generated, record = _generated(products, arm)
     train = products.train
-    if arm.autoencoded:
-        train = joined(train, autoencoded(products), benchmark.image_size)
+    if arm.originals is not None:
+        more = autoencoded(products) if arm.originals == "autoencoded" else products.sources
+        train = joined(train, more, benchmark.image_size)
     model, settings = products.erm(), benchmark.retraining
     training = retrain(model, train, generated, products.val, settings, [arm.weight * g for g in settings.gammas],
                        products.input_format, products.seed)
@@ -86,12 +91,14 @@ def _generated(products: Products, arm: Arm) -> tuple[ImageSet, dict]:
     n_classes = len(products.benchmark.classes)
     if arm.pictures is None:
         return products.train.subset([]), {}
-    images, scores = make(products, arm.pictures).images, scored(products, arm.pictures)
-    keep = kept(scores, arm.conditions, products.benchmark.prune_quantile)
+    images = make(products, arm.pictures).images
+    right, keep = judged(products, images), np.ones(len(images), bool)
+    if arm.conditions:
+        keep = kept(scored(products, arm.pictures), arm.conditions, products.benchmark.prune_quantile)
     chosen = images.subset(np.flatnonzero(keep))
     return chosen, {"generated": kept_counts(images, n_classes), "kept": kept_counts(chosen, n_classes),
-                    "right": _share(scores["right"]), "kept_right": _share(scores["right"][keep])}
+                    "right": _share(right), "kept_right": _share(right[keep])}
 
 
-def _share(right: pd.Series) -> float | None:
-    return None if right.empty or right.isna().any() else float(right.mean())
+def _share(right: BooleanArray) -> float | None:
+    return None if len(right) == 0 or right.isna().any() else float(right.mean())

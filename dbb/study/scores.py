@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import torch
+from pandas.arrays import BooleanArray
 
 from dbb.classifier import predict_logits
 from dbb.data.images import ImageSet
@@ -42,16 +43,23 @@ def _scores(products: Products, pictures: Pictures) -> pd.DataFrame:
     model, sources, images = products.erm(), products.sources, pictures.images
     on = {kind: score_pairs(model, sources, images, pictures.masks, products.confidence, products.input_format,
                             IG_STEPS, on=kind, ig_on="all") for kind in ("probability", "logit")}
-    oracle = load_oracle(products.benchmark)
-    seen = None if oracle is None else oracle.judge(images.pixels(range(len(images)), products.benchmark.image_size))
     return pd.DataFrame({
         "source_id": sources.ids, "source_class": sources.labels, "target_class": images.labels,
         "attribute": sources.attributes, "status": "generated",
-        "right": pd.array([pd.NA] * len(images) if seen is None else seen.classes == images.labels, "boolean"),
+        "right": judged(products, images),
         "psi": on["probability"].psi, "Psi": on["probability"].Psi,
         "rho": on["probability"].rho, "rho_logit": on["logit"].rho,
         "change": change(products, model, sources, images, True),
         "change_logit": change(products, model, sources, images, False)})
+
+
+def judged(products: Products, images: ImageSet) -> BooleanArray:
+    """Return whether the oracle sees each image's class, nullable booleans (N,): <NA> where there is no oracle."""
+    oracle = load_oracle(products.benchmark)
+    if oracle is None:
+        return pd.array([pd.NA] * len(images), "boolean")
+    seen = oracle.judge(images.pixels(range(len(images)), products.benchmark.image_size))
+    return pd.array(seen.classes == images.labels, "boolean")
 
 
 def change(products: Products, model: torch.nn.Module, sources: ImageSet, images: ImageSet,

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from dbb.study.arms import METHOD, SET_SIZES
+from dbb.study.arms import METHOD, SET_SIZES, TITLES
 
 LEVEL = 0.95
 
@@ -51,6 +51,11 @@ def paired(arms: pd.DataFrame, one: str, other: str, measure: str = "worst_group
     return interval(difference.to_numpy())
 
 
+def titles_of(arms: pd.DataFrame, *names: str) -> dict[str, str]:
+    """Return arm -> title for those of ``names`` that were run."""
+    return {name: TITLES[name] for name in names if (arms["arm"] == name).any()}
+
+
 def effect_table(arms: pd.DataFrame, titles: dict[str, str], reference: str) -> pd.DataFrame:
     """Return a row per arm of ``titles`` (arm -> title): worst group and both averages as "mean [low, high]" in %, and
     the worst group's paired difference with the arm ``reference``, in points ("–" for itself).
@@ -72,13 +77,16 @@ def differences_table(arms: pd.DataFrame, one: str, titles: dict[str, str]) -> p
     rows = {}
     for arm, title in titles.items():
         difference = paired(arms, one, arm)
-        rows[title] = {"points above": str(difference), "without 0": "yes" if difference.excludes_zero else "no"}
+        both = set(arms.loc[arms["arm"] == one, "seed"]) & set(arms.loc[arms["arm"] == arm, "seed"])
+        rows[title] = {"seeds": len(both), "points above": str(difference),
+                       "without 0": "yes" if difference.excludes_zero else "no"}
     return pd.DataFrame(rows).T
 
 
 def group_table(arms: pd.DataFrame, titles: dict[str, str], group_names: Sequence[str]) -> pd.DataFrame:
-    """Return a row per arm of ``titles``: the mean accuracy of every group, in %."""
-    return pd.DataFrame({title: {name: per_seed(arms, arm, f"group_{g}").mean() for g, name in enumerate(group_names)}
+    """Return a row per arm of ``titles``: the number of seeds, and the mean accuracy of every group, in %."""
+    return pd.DataFrame({title: {"seeds": (arms["arm"] == arm).sum()} |
+                         {name: per_seed(arms, arm, f"group_{g}").mean() for g, name in enumerate(group_names)}
                          for arm, title in titles.items()}).T
 
 
@@ -95,7 +103,7 @@ def size_table(arms: pd.DataFrame, own: int) -> pd.DataFrame:
     titles, rows = size_titles(own), []
     complete = arms[arms["arm"].isin(titles)].groupby("seed")["arm"].nunique()
     arms = arms[arms["seed"].isin(complete.index[complete == len(titles)])]
-    for arm, title in titles.items():
+    for arm, title in titles.items() if len(arms) else ():
         part = arms[arms["arm"] == arm]
         made, kept = (part.filter(regex=f"^{what}_into").sum(axis=1).mean() for what in ("generated", "kept"))
         rows.append({"size": title, "seeds": len(part), "generated": round(made), "pruned": round(made - kept),
