@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
+import pandas as pd
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
@@ -162,6 +163,16 @@ def read_json(path: str | Path) -> Any:
         return json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
         raise InputError(f"{path} is corrupt ({error}): delete it and {_remedy(path)} again") from error
+
+
+def write_table(path: str | Path, table: pd.DataFrame) -> None:
+    """Write a table without its index, atomically: CSV (6 digits) or Parquet, by the suffix of ``path``."""
+    path = Path(path)
+    with atomic_path(path) as temporary:
+        if path.suffix == ".csv":
+            table.to_csv(temporary, index=False, float_format="%.6g")
+        else:
+            table.to_parquet(temporary, index=False)
 
 
 def save_weights(path: str | Path, state: Mapping[str, torch.Tensor]) -> None:

@@ -8,7 +8,7 @@ import argparse
 
 from dbb.benchmarks import get_benchmark
 from dbb.data import SPLITS, load_split
-from dbb.store import atomic_path, resolve
+from dbb.store import resolve, write_table
 from dbb.study.choices import inversion_choices
 from dbb.study.collect import collect
 from dbb.study.products import Products
@@ -35,8 +35,7 @@ def main() -> None:
         print("wrote", collect([products(seed) for seed in SEEDS], given.results).name)
     elif given.what == "choices":
         path = resolve(given.results) / benchmark.name / "choices.csv"
-        with atomic_path(path) as temporary:
-            inversion_choices(products(CHOICE_SEED)).to_csv(temporary, index=False, float_format="%.6g")
+        write_table(path, inversion_choices(products(CHOICE_SEED)))
         print("wrote", path.name)
     elif given.seed is None:
         parser.error("which seed? e.g. python -m dbb.study seed 1")

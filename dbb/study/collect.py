@@ -1,6 +1,5 @@
 """From the seeds' folders to the committed results: a few small tables, and pictures for the figures."""
 
-import json
 import platform
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -10,7 +9,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-from dbb.store import atomic_path, read_json, require_file, resolve, write_json
+from dbb.store import atomic_path, read_json, resolve, write_json, write_table
 from dbb.study.arms import ARMS, MORE_ARMS, PSI, RHO
 from dbb.study.pictures import autoencoded, make
 from dbb.study.products import Products
@@ -32,12 +31,12 @@ def collect(seeds: Sequence[Products], results: str | Path) -> Path:
     benchmark = seeds[0].benchmark
     target = resolve(results) / benchmark.name
     folders = {products.seed: products.folder for products in seeds}
-    _write(target / "arms.csv", pd.DataFrame(_arm_rows(folders)))
-    _write(target / "inversion.csv", pd.DataFrame(_inversion_rows(folders)))
-    _write(target / "low-loss.csv", _stacked(folders, "low-loss"))
-    _write(target / "convergence.csv", _stacked(folders, "convergence"))
-    _write(target / "compositing.parquet", _stacked(folders, "compositing"))
-    _write(target / "scores.parquet", pd.concat(
+    write_table(target / "arms.csv", pd.DataFrame(_arm_rows(folders)))
+    write_table(target / "inversion.csv", pd.DataFrame(_inversion_rows(folders)))
+    write_table(target / "low-loss.csv", _stacked(folders, "low-loss"))
+    write_table(target / "convergence.csv", _stacked(folders, "convergence"))
+    write_table(target / "compositing.parquet", _stacked(folders, "compositing"))
+    write_table(target / "scores.parquet", pd.concat(
         [_stacked(folders, f"scores-{name.replace(' ', '-')}").assign(pictures=name)
          for name in ("tokens", "class word")], ignore_index=True))
     with atomic_path(target / "samples.npz") as temporary, temporary.open("wb") as file:
@@ -48,18 +47,10 @@ def collect(seeds: Sequence[Products], results: str | Path) -> Path:
     return target
 
 
-def _write(path: Path, table: pd.DataFrame) -> None:
-    with atomic_path(path) as temporary:
-        if path.suffix == ".csv":
-            table.to_csv(temporary, index=False, float_format="%.6g")
-        else:
-            table.to_parquet(temporary, index=False)
-
-
 def _arm_rows(folders: dict[int, Path]) -> list[dict]:
     rows = []
     for seed, folder in folders.items():
-        records = {"erm": read_json(require_file(folder / "erm.json"))}
+        records = {"erm": read_json(folder / "erm.json")}
         records |= {arm: read_json(folder / "arms" / f"{arm}.json") for arm in ARMS}
         records |= {arm: read_json(path) for arm in MORE_ARMS if (path := folder / "arms" / f"{arm}.json").exists()}
         for arm, record in records.items():
@@ -124,4 +115,4 @@ def read_study(results: str | Path, benchmark: str) -> dict:
 
     Raises InputError when they are missing.
     """
-    return json.loads(require_file(resolve(results) / benchmark / "study.json").read_text(encoding="utf-8"))
+    return read_json(resolve(results) / benchmark / "study.json")

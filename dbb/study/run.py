@@ -14,7 +14,7 @@ from pandas.arrays import BooleanArray
 from dbb.benchmarks import Benchmark
 from dbb.data.images import ImageSet
 from dbb.retraining import kept_counts, retrain
-from dbb.store import atomic_path, resolve, write_json
+from dbb.store import resolve, write_json, write_table
 from dbb.study.arms import ARMS, MORE_ARMS, Arm
 from dbb.study.pictures import autoencoded, joined, make
 from dbb.study.products import Products
@@ -64,9 +64,7 @@ def run_seed(products: Products, more: bool, closely: bool, report: Report = pri
         tables |= {"compositing": lambda: compositing(products), "convergence": lambda: convergence(products, "tokens")}
     for name, measure in tables.items():
         if not (path := folder / f"{name}.parquet").exists():
-            table = measure()
-            with atomic_path(path) as temporary:
-                table.to_parquet(temporary, index=False)
+            write_table(path, measure())
 
 
 def run_arm(products: Products, arm: Arm) -> dict:

@@ -11,8 +11,8 @@ from dbb.generation import composite, encode_prompt, inpaint
 from dbb.inversion import add_token
 from dbb.models import load_inpainting
 from dbb.oracle import load_oracle
-from dbb.pruning import decide, integrated_gradients, score_pairs, thresholds
-from dbb.store import atomic_path
+from dbb.pruning import attribution_score, decide, integrated_gradients, score_pairs, thresholds
+from dbb.store import write_table
 from dbb.study.arms import PSI, RHO
 from dbb.study.pictures import Pictures, make, prompts
 from dbb.study.products import Products
@@ -33,9 +33,7 @@ def scored(products: Products, name: str) -> pd.DataFrame:
     """
     path = products.folder / f"scores-{name.replace(' ', '-')}.parquet"
     if not path.exists():
-        table = _scores(products, make(products, name))
-        with atomic_path(path) as temporary:
-            table.to_parquet(temporary, index=False)
+        write_table(path, _scores(products, make(products, name)))
     return pd.read_parquet(path)
 
 
@@ -85,7 +83,8 @@ def kept(scores: pd.DataFrame, conditions: tuple[str, ...], quantile: float) -> 
 
 
 def convergence(products: Products, name: str, count: int = 100) -> pd.DataFrame:
-    """Return, per number of IG steps, the mean and largest error of the integral over the first ``count`` pairs."""
+    """Return, per number of IG steps, the mean and largest error of the integral over ``count`` pairs,
+    evenly spread."""
     pictures, model = make(products, name), products.erm()
     few = np.linspace(0, len(pictures.images) - 1, min(count, len(pictures.images))).astype(int)
     size, mean, std = vars(products.input_format).values()
@@ -126,5 +125,5 @@ def compositing(products: Products) -> pd.DataFrame:
                 whole = (ends[0] - ends[1])[torch.arange(len(few)), targets]
                 rows.append(pd.DataFrame({
                     "composited": composited, "on": on, "target_class": targets.numpy(),
-                    "rho": (attributions * masks[:, None]).sum((1, 2, 3)).numpy(), "change": whole.numpy()}))
+                    "rho": attribution_score(attributions, masks).numpy(), "change": whole.numpy()}))
     return pd.concat(rows, ignore_index=True)
