@@ -30,7 +30,7 @@ from dbb.models import load_inpainting
 from dbb.pruning import class_confidence, score_pairs
 from dbb.retraining import retrain
 from dbb.segmenters import load_segmenter
-from dbb.training import InputFormat
+from dbb.transforms import InputFormat
 
 T = TypeVar("T")
 
@@ -124,7 +124,7 @@ def _data(bm: Benchmark, sizes: Sizes, stages: Stopwatch) -> tuple[ImageSet, Ima
 
 
 def _erm(bm: Benchmark, train: ImageSet, val: ImageSet, stages: Stopwatch) -> tuple[Classifier, InputFormat]:
-    fmt = InputFormat(bm.image_size, bm.mean, bm.std)
+    fmt = bm.input_format
     model = load_classifier(bm.classifier, len(bm.classes), seed=0)
     once = replace(bm.erm, epochs=1)
     stages.time("ERM, 1 epoch", len(train), lambda: train_erm(model, train, val, once, fmt, seed=0))
@@ -152,7 +152,7 @@ def _masks(bm: Benchmark, train: ImageSet, sizes: Sizes, stages: Stopwatch) -> N
 
 def _scorer(bm: Benchmark, model: Classifier, train: ImageSet, originals: ImageSet, generated: ImageSet,
             painting: torch.Tensor, fmt: InputFormat) -> Callable[[int, str], None]:
-    probabilities = predict_logits(model, train, fmt.size, fmt.mean, fmt.std).double().softmax(1).numpy()
+    probabilities = predict_logits(model, train, fmt).double().softmax(1).numpy()
     confidence = class_confidence(probabilities, train.labels, len(bm.classes))
 
     def score(internal_batch_size: int, ig_on: str) -> None:

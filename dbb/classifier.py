@@ -13,7 +13,7 @@ from dbb.data.images import ImageSet
 from dbb.errors import InputError
 from dbb.seeds import stage_generator
 from dbb.store import load_weights, resolve, save_weights
-from dbb.transforms import normalise
+from dbb.transforms import InputFormat, evaluation_input
 
 TORCHVISION_RESNET50 = "torchvision:resnet50"
 
@@ -142,19 +142,19 @@ def _torchvision_backbone(pretrained: bool) -> tuple[nn.Module, int]:
     return resnet, width
 
 
-def predict_logits(model: nn.Module, images: ImageSet, size: int, mean: tuple[float, ...],
-                   std: tuple[float, ...], batch_size: int = 256) -> torch.Tensor:
+def predict_logits(model: nn.Module, images: ImageSet, input_format: InputFormat,
+                   batch_size: int = 256) -> torch.Tensor:
     """Return the logits of all ``images``, float32 (N, C) on the CPU; ``model`` is left as it was.
 
-    size: px; mean, std: normalisation per channel, for RGB in 0..1.
+    Raises InputError when there is no image.
     """
     training, device = model.training, next(model.parameters()).device
     model.eval()
     logits = []
     with torch.inference_mode():
         for start in range(0, len(images), batch_size):
-            pixels = images.pixels(range(start, min(start + batch_size, len(images))), size)
-            batch = normalise(pixels.to(device), mean, std)
+            pixels = images.pixels(range(start, min(start + batch_size, len(images))), input_format.read_size)
+            batch = evaluation_input(pixels.to(device), input_format)
             logits.append(model(batch.contiguous(memory_format=torch.channels_last)).float().cpu())
     model.train(training)
     if not logits:

@@ -17,7 +17,8 @@ from dbb.errors import InputError
 from dbb.metrics import group_counts
 from dbb.seeds import stage_generator
 from dbb.store import atomic_path, require_file
-from dbb.training import Batch, Examples, InputFormat, Settings, Training, Validation, fit
+from dbb.training import Batch, Examples, Settings, Training, Validation, fit
+from dbb.transforms import InputFormat
 
 
 def train_erm(model: Classifier, train: ImageSet, validation: ImageSet, settings: Settings,
@@ -27,7 +28,7 @@ def train_erm(model: Classifier, train: ImageSet, validation: ImageSet, settings
     The last epoch's weights are kept: choosing an epoch by its worst group would use group labels, and the
     paper's base model uses none. ``validation`` is only watched.
     """
-    examples = Examples([train], [np.zeros(len(train))], input_format.size)
+    examples = Examples([train], [np.zeros(len(train))], input_format.read_size)
     n_groups = train.n_attributes * model.head.out_features
     watch = Validation(validation, group_counts(train.groups, n_groups))
     return fit(model, examples, cross_entropy_loss, settings, input_format, "erm", seed, watch)

@@ -2,7 +2,8 @@
 
 import hashlib
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ from dbb.benchmarks import GenerationSettings
 from dbb.data.images import ImageSet
 from dbb.errors import InputError
 from dbb.manifest import COLUMNS, write_manifest
+from dbb.masks import MaskLookup
 from dbb.models import decode_latents, encode_images, latent_masks, to_signed, to_uint8
 from dbb.progress import track
 from dbb.seeds import image_seed, stage_generator
@@ -23,8 +25,6 @@ from dbb.store import atomic_path, require_file
 MANIFEST = "manifest.parquet"
 STAMP = "dbb"
 
-MaskLookup = Callable[[np.ndarray], torch.Tensor]
-"""Gives the masks to inpaint, bool (B, S, S), of the originals with the ids int64 (B,)."""
 
 
 # ------------------------------------------------------------------------------------------------ eq. 2
@@ -177,47 +177,76 @@ def generate(
     directory: str | Path,
     settings: GenerationSettings,
     composited: bool = True,
+    shard: tuple[int, int] = (0, 1),
 ) -> pd.DataFrame:
     """Generate every planned image of ``manifest`` into ``directory`` and write the manifest beside them.
 
     images: the split that ``source_id`` points into; masks: gives the masks to inpaint, at ``size`` px.
     composited: restore the original outside the mask, bit for bit; False leaves the autoencoder's version
         there, like the released code.
+    shard: (number, of how many): generate every such batch only, and leave the manifest to a later call for all,
+        which finds the images of every shard there. The batches, and so the bits, are the same.
 
-    Returns the manifest with the status "generated". The batches are fixed by the manifest. Each PNG carries
-    a stamp of all that its batch was made from; a batch whose PNGs are all there under its stamp is not made
-    again. So a run that was stopped, at any moment, goes on from its last whole batch to the same files, and
+    Returns the manifest with the status "generated" where it is. The batches are fixed by the manifest. Each PNG
+    carries a stamp of all that its batch was made from; a batch whose PNGs are all there under its stamp is not
+    made again. So a run that was stopped, at any moment, goes on from its last whole batch to the same files, and
     one with other parameters, tokens, masks or weights makes everything anew.
 
-    Raises InputError, before any work, when a source image is not in ``images``.
+    Raises InputError, before any work, when a source image is not in ``images``, or there is no such shard.
     """
-    directory = Path(directory)
+    directory, (number, shards) = Path(directory), shard
+    if not 0 <= number < shards:
+        raise InputError(f"shard {number} of {shards}: count from 0 to {shards - 1}")
     positions = _positions(images, manifest["source_id"].to_numpy())
     todo = np.flatnonzero(manifest["status"] != "no mask")
     common = (_model_digest(pipe), size, settings.steps, settings.guidance_scale, composited)
-    states = {}
-    for rows in track(_batches(manifest, todo, settings.batch_size), "images"):
-        batch = manifest.iloc[rows]
-        originals = images.pixels(positions[rows], size)
-        painting = masks(batch["source_id"].to_numpy(copy=True))
-        stamp = _stamp(common, batch, originals, painting)
-        files = [directory / name for name in batch["file"]]
-        if all(_read_stamp(path) == stamp for path in files):
-            continue
-        prompt = batch["prompt"].iloc[0]
-        if prompt not in states:
-            states[prompt] = encode_prompt(pipe, prompt, settings.guidance_scale)
-        result = inpaint(pipe, states[prompt], originals, painting, batch["seed"].to_list(), settings.steps,
-                         settings.guidance_scale)
-        if composited:
-            result = composite(result, originals, painting)
-        for path, pixels in zip(files, result, strict=True):
-            _write_png(path, pixels, stamp)
+    batches, states = _batches(manifest, todo, settings.batch_size)[number::shards], {}
+    with _Writer() as writer:
+        for rows in track(batches, "images"):
+            batch = manifest.iloc[rows]
+            originals = images.pixels(positions[rows], size)
+            painting = masks(batch["source_id"].to_numpy(copy=True))
+            stamp = _stamp(common, batch, originals, painting)
+            files = [directory / name for name in batch["file"]]
+            if all(_read_stamp(path) == stamp for path in files):
+                continue
+            prompt = batch["prompt"].iloc[0]
+            if prompt not in states:
+                states[prompt] = encode_prompt(pipe, prompt, settings.guidance_scale)
+            result = inpaint(pipe, states[prompt], originals, painting, batch["seed"].to_list(), settings.steps,
+                             settings.guidance_scale)
+            if composited:
+                result = composite(result, originals, painting)
+            writer.write(files, result, stamp)
     done = manifest.copy()
-    done.iloc[todo, done.columns.get_loc("status")] = "generated"
-    _remove_others(directory, set(done["file"]))
-    write_manifest(directory / MANIFEST, done)
+    done.iloc[np.concatenate([*batches, todo[:0]]), done.columns.get_loc("status")] = "generated"
+    if shards == 1:
+        _remove_others(directory, set(done["file"]))
+        write_manifest(directory / MANIFEST, done)
     return done
+
+
+class _Writer:
+    """Writes one batch of PNGs in other threads, while the next batch is painted."""
+
+    def __enter__(self) -> "_Writer":
+        self._pool, self._pending = ThreadPoolExecutor(), []
+        return self
+
+    def write(self, files: list[Path], images: torch.Tensor, stamp: str) -> None:
+        """Begin to write ``images``, uint8 (B, 3, S, S), when the batch before is on the disk."""
+        self._wait()
+        self._pending = [self._pool.submit(_write_png, *pair, stamp) for pair in zip(files, images, strict=True)]
+
+    def __exit__(self, *_: object) -> None:
+        try:
+            self._wait()
+        finally:
+            self._pool.shutdown()
+
+    def _wait(self) -> None:
+        for one in self._pending:
+            one.result()
 
 
 def _batches(manifest: pd.DataFrame, todo: np.ndarray, batch_size: int) -> list[np.ndarray]:

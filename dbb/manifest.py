@@ -1,6 +1,7 @@
 """The manifest: one Parquet row per candidate image, from the plan through generation to pruning."""
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import pandas as pd
 import torch
 from PIL import Image
 
-from dbb.data.images import ImageSet
+from dbb.data.images import ImageSet, resized
 from dbb.errors import InputError
 from dbb.store import atomic_path, require_file
 
@@ -73,9 +74,7 @@ def read_png(path: Path, size: int) -> np.ndarray:
     """
     try:
         with Image.open(path) as image:
-            image = image.convert("RGB")
-            return np.asarray(image if image.size == (size, size) else
-                              image.resize((size, size), Image.Resampling.BILINEAR))
+            return resized(np.asarray(image.convert("RGB")), size)
     except FileNotFoundError:
         raise InputError(f"{path} is missing: run notebook 05-generate again, it makes it anew") from None
     except (OSError, SyntaxError) as error:
@@ -91,7 +90,8 @@ class GeneratedPixels:
 
     def read(self, indices: Sequence[int], size: int) -> torch.Tensor:
         """Return the images at ``indices`` as uint8 (B, 3, size, size)."""
-        images = [read_png(self.directory / self.files[int(i)], size) for i in indices]
+        with ThreadPoolExecutor() as pool:
+            images = list(pool.map(lambda i: read_png(self.directory / self.files[int(i)], size), indices))
         stacked = np.stack(images) if images else np.zeros((0, size, size, 3), np.uint8)
         return torch.from_numpy(stacked).permute(0, 3, 1, 2).contiguous()
 

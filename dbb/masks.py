@@ -1,5 +1,6 @@
 """Language masks (section 4.1): where the thing is, and where the inpainting may paint."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +14,13 @@ from dbb.errors import InputError
 from dbb.progress import track
 from dbb.segmenters import Candidates, Segmenter
 from dbb.store import atomic_path, require_file
+from dbb.transforms import InputFormat, centre
+
+CHUNK = 256
+"""Masks held unpacked at a time."""
+
+MaskLookup = Callable[[np.ndarray], torch.Tensor]
+"""Gives the masks to inpaint, bool (B, S, S), of the originals with the ids int64 (B,)."""
 
 
 def best_mask(candidates: Candidates, min_area: float) -> tuple[torch.Tensor, float] | None:
@@ -57,6 +65,16 @@ def resize_masks(masks: torch.Tensor, size: int) -> torch.Tensor:
     if masks.shape[-1] == size or len(masks) == 0:
         return masks.reshape(len(masks), size, size)
     return F.adaptive_max_pool2d(masks[:, None].float(), size)[:, 0].bool()
+
+
+def input_masks(masks: MaskLookup, ids: np.ndarray, input_format: InputFormat) -> np.ndarray:
+    """Return the masks of the originals ``ids`` as the classifier sees its pictures: bool (B, size, size).
+
+    masks: gives them at the size at which the images were generated.
+    """
+    parts = [centre(resize_masks(masks(part), input_format.read_size), input_format.size).numpy()
+             for part in np.array_split(ids, -(-len(ids) // CHUNK) or 1)]
+    return np.concatenate(parts)
 
 
 @dataclass(frozen=True)
@@ -105,6 +123,10 @@ class MaskTable:
         """Return the masks to inpaint, padded or boxed: bool (B, size, size)."""
         return self._unpack(self.packed_padded, ids)
 
+    def painted_area(self, ids: np.ndarray) -> np.ndarray:
+        """Return the share of each of the images ``ids`` that its mask to inpaint covers, float32 (B,)."""
+        return _covered(self.packed_padded[self.rows(ids)], self.size)
+
     def _unpack(self, packed: np.ndarray, ids: np.ndarray) -> torch.Tensor:
         bits = np.unpackbits(packed[self.rows(ids)], axis=1, count=self.size * self.size)
         return torch.from_numpy(bits.reshape(-1, self.size, self.size).astype(bool))
@@ -138,9 +160,13 @@ def find_masks(
             padded.append(np.packbits(inpainting_mask(mask, settings.pad, settings.box).numpy()))
     packed_raw, packed_padded = (np.array(m, np.uint8).reshape(len(positions), -(-size * size // 8))
                                  for m in (raw, padded))
-    area = np.unpackbits(packed_raw, axis=1).sum(axis=1) / np.float32(size * size)
     return MaskTable(images.ids[positions], np.array(found, bool), np.array(scores, np.float32),
-                     area.astype(np.float32), packed_raw, packed_padded, size)
+                     _covered(packed_raw, size), packed_raw, packed_padded, size)
+
+
+def _covered(packed: np.ndarray, size: int) -> np.ndarray:
+    """The share of set bits of masks of ``size`` px, float32 (B,)."""
+    return np.bitwise_count(packed).sum(axis=1, dtype=np.float32) / np.float32(size * size)
 
 
 def masked_images(

@@ -1,12 +1,13 @@
 """The two pretrained models: the inpainting pipeline, and the way between pixels and its latents."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 import torch.nn.functional as F
-from diffusers import DPMSolverMultistepScheduler, StableDiffusionInpaintPipeline
+from diffusers import DPMSolverMultistepScheduler, SchedulerMixin, StableDiffusionInpaintPipeline
 from diffusers.utils import logging as diffusers_logging
 from transformers.utils import logging as transformers_logging
 
@@ -27,9 +28,27 @@ def quiet_loading() -> Iterator[None]:
             log.enable_progress_bar()
 
 
+def pick_device(name: str) -> torch.device:
+    """Return the device called ``name``, e.g. "cpu" or "cuda:1"; "auto": the GPU where there is one, else the CPU.
+
+    Raises InputError for a device that this machine lacks.
+    """
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        return torch.empty(0, device=name).device
+    except (RuntimeError, AssertionError) as error:
+        raise InputError(f"no device {name!r} on this machine ({error}): give 'auto', 'cpu' or one that is "
+                         "there") from error
+
+
 def default_dtype(device: str | torch.device) -> torch.dtype:
-    """Return float32 for a CPU, which computes slowly in half precision, and float16 for anything else."""
-    return torch.float32 if torch.device(device).type == "cpu" else torch.float16
+    """Return float32 for a CPU, which computes slowly in half precision; elsewhere bfloat16, whose range gradients
+    need, or float16 on a GPU that is too old for it.
+    """
+    if torch.device(device).type == "cpu":
+        return torch.float32
+    return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
 
 
 def local_folder(spec: str, what: str) -> Path:
@@ -43,36 +62,92 @@ def local_folder(spec: str, what: str) -> Path:
     return folder
 
 
-def load_inpainting(
-    spec: str, device: str | torch.device = "cpu", dtype: torch.dtype | None = None
-) -> StableDiffusionInpaintPipeline:
-    """Load an inpainting pipeline, ready to sample: no safety checker, no progress bar, the fast sampler.
+@dataclass(frozen=True)
+class Source:
+    """Where a pretrained model is read from: ``name``, a folder or a Hub repository, with its ``revision``."""
 
-    spec: a local folder in the diffusers layout, or a Hub repository "owner/name", best with a pinned
-        revision, "owner/name@revision".
-    dtype: of all weights; None: float32 on a CPU, float16 elsewhere, whatever was stored.
+    name: str
+    revision: str | None
+    is_hub: bool
 
-    The sampler is DPM-Solver++ (second order) on the model's own noise schedule. Its steps begin at the last
-    timestep, where the latents are pure noise; their number is an argument of each call.
+    @property
+    def remedy(self) -> str:
+        """What to do when it cannot be read."""
+        if not self.is_hub:
+            return "the folder is incomplete, make or copy it again"
+        pinned = f" --revision {self.revision}" if self.revision else ""
+        return f"run `hf download {self.name}{pinned} --local-dir FOLDER` on a connected machine and give FOLDER"
 
-    Raises InputError when the folder is missing or incomplete, or the Hub cannot be reached.
+
+def find_source(spec: str, what: str) -> Source:
+    """Read a model's ``spec``: a local folder, or a Hub repository "owner/name", best with a pinned revision,
+    "owner/name@revision".
+
+    Raises InputError when it looks like a folder and is none; ``what`` names the model in the message.
     """
     name, _, revision = spec.partition("@")
-    is_hub = not resolve(spec).exists() and name.count("/") == 1 and name[0] not in "./~"
-    source = name if is_hub else str(local_folder(spec, "inpainting pipeline"))
+    if not resolve(spec).exists() and name.count("/") == 1 and name[0] not in "./~":
+        return Source(name, revision or None, is_hub=True)
+    return Source(str(local_folder(spec, what)), None, is_hub=False)
+
+
+SAMPLERS: dict[str, Callable[[SchedulerMixin], SchedulerMixin]] = {
+    # Second order; its steps begin at the last timestep, where the latents are pure noise.
+    "dpm-solver++": lambda own: DPMSolverMultistepScheduler.from_config(own.config, timestep_spacing="trailing"),
+    "the model's own": lambda own: own,
+}
+"""Samplers by name: what each makes of a pipeline's own scheduler, on whose noise schedule all of them run."""
+
+MEMORY_BATCH = {16: 8, 40: 32, 80: 64}
+"""GiB of a GPU -> images of 512 px inpainted at a time with Stable Diffusion 2 in half precision."""
+
+
+def load_inpainting(spec: str, device: str | torch.device = "cpu", dtype: torch.dtype | None = None,
+                    sampler: str = "dpm-solver++") -> StableDiffusionInpaintPipeline:
+    """Load an inpainting pipeline, ready to sample: no safety checker, no progress bar, the fast sampler.
+
+    spec: as `find_source` reads it. dtype: of all weights, whatever was stored; None: `default_dtype`.
+    sampler: a name of `SAMPLERS`; the number of its steps is an argument of each call.
+
+    Raises InputError when the folder is missing or incomplete, the Hub cannot be reached, or the sampler is unknown.
+    """
+    if sampler not in SAMPLERS:
+        raise InputError(f"unknown sampler {sampler!r}: choose one of {', '.join(SAMPLERS)}")
+    source = find_source(spec, "inpainting pipeline")
     try:
         with quiet_loading():
             pipe = StableDiffusionInpaintPipeline.from_pretrained(
-                source, revision=revision if is_hub and revision else None, dtype=dtype or default_dtype(device),
+                source.name, revision=source.revision, dtype=dtype or default_dtype(device),
                 safety_checker=None, feature_extractor=None, requires_safety_checker=False)
     except (OSError, ValueError) as error:
-        remedy = (f"run `hf download {name} --local-dir FOLDER` on a connected machine and give FOLDER"
-                  if is_hub else "the folder is incomplete, make or copy it again")
-        raise InputError(f"cannot load the inpainting pipeline {spec} ({error}): {remedy}") from error
-    config = pipe.scheduler.config
-    pipe.scheduler = DPMSolverMultistepScheduler.from_config(config, timestep_spacing="trailing")
+        raise InputError(f"cannot load the inpainting pipeline {spec} ({error}): {source.remedy}") from error
+    pipe.scheduler = SAMPLERS[sampler](pipe.scheduler)
     pipe.set_progress_bar_config(disable=True)
-    return pipe.to(device)
+    pipe = pipe.to(device)
+    if pipe.device.type == "cuda":  # convolutions on tensor cores want it; on a CPU it changes the bits, not the speed
+        pipe.unet.to(memory_format=torch.channels_last)
+        pipe.vae.to(memory_format=torch.channels_last)
+    return pipe
+
+
+def compile_denoiser(pipe: StableDiffusionInpaintPipeline) -> None:
+    """Compile the denoiser in place: the first batch takes minutes, the others less time than before."""
+    pipe.unet.compile(fullgraph=True)
+
+
+def fit_memory(pipe: StableDiffusionInpaintPipeline, memory: int) -> int:
+    """Make ``pipe`` fit a GPU of ``memory`` GiB, one of `MEMORY_BATCH`, and return the images to inpaint at a time.
+
+    With 16 GiB the autoencoder takes one image at a time and textual inversion computes activations twice.
+
+    Raises InputError for another size.
+    """
+    if memory not in MEMORY_BATCH:
+        raise InputError(f"memory = {memory}: choose {', '.join(map(str, MEMORY_BATCH))} GiB, the next one below yours")
+    if memory == min(MEMORY_BATCH):
+        pipe.vae.enable_slicing()
+        pipe.unet.enable_gradient_checkpointing()
+    return MEMORY_BATCH[memory]
 
 
 def encode_images(pipe: StableDiffusionInpaintPipeline, images: torch.Tensor) -> torch.Tensor:

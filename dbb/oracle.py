@@ -15,7 +15,7 @@ from dbb.benchmarks import Benchmark
 from dbb.mini.scenes import LANDBIRDS, WATERBIRDS
 from dbb.models import quiet_loading
 from dbb.store import resolve
-from dbb.transforms import normalise
+from dbb.transforms import InputFormat, evaluation_input
 
 NEITHER = -1
 
@@ -31,17 +31,17 @@ class Verdict:
 class Oracle:
     """The miniature's oracle, loaded from a folder."""
 
-    def __init__(self, folder: str, mean: tuple[float, ...], std: tuple[float, ...]) -> None:
+    def __init__(self, folder: str, input_format: InputFormat) -> None:
         with quiet_loading():
             self._model: nn.Module = ResNetForImageClassification.from_pretrained(resolve(folder), dtype=torch.float32)
         self._model.eval()
-        self._mean, self._std = mean, std
+        self._format = input_format
         self._names = np.array([self._model.config.id2label[i] for i in range(self._model.config.num_labels)])
 
     @torch.inference_mode()
     def judge(self, images: torch.Tensor, batch_size: int = 256) -> Verdict:
         """Name the bird in each of the images, uint8 (N, 3, S, S)."""
-        logits = [self._model(normalise(part, self._mean, self._std)).logits for part in images.split(batch_size)]
+        logits = [self._model(evaluation_input(part, self._format)).logits for part in images.split(batch_size)]
         species = self._names[torch.cat(logits).argmax(1).numpy()]
         classes = np.where(np.isin(species, LANDBIRDS), 0, np.where(np.isin(species, WATERBIRDS), 1, NEITHER))
         return Verdict(classes.astype(np.int64), species)
@@ -49,4 +49,4 @@ class Oracle:
 
 def load_oracle(benchmark: Benchmark) -> Oracle | None:
     """Return the benchmark's oracle, or None where no truth is known."""
-    return None if benchmark.oracle is None else Oracle(benchmark.oracle, benchmark.mean, benchmark.std)
+    return None if benchmark.oracle is None else Oracle(benchmark.oracle, benchmark.input_format)

@@ -16,8 +16,7 @@ from dbb.classifier import predict_logits
 from dbb.data.images import ImageSet
 from dbb.errors import InputError
 from dbb.progress import track
-from dbb.training import InputFormat
-from dbb.transforms import normalise
+from dbb.transforms import InputFormat, evaluation_input
 
 KEPT = "kept"
 LOOKS_LIKE_SOURCE = "looks like the source class"
@@ -114,7 +113,7 @@ def score_pairs(model: nn.Module, originals: ImageSet, generated: ImageSet, mask
                          "masks do not pair up: read them by the same rows of the manifest")
     if masks.shape[1:] != (size, size):
         raise InputError(f"masks of {masks.shape[1:]} px, images of {size}: resize the masks")
-    logits = predict_logits(model, generated, size, input_format.mean, input_format.std)
+    logits = predict_logits(model, generated, input_format)
     psi = own_class_probability(logits.double().softmax(1).numpy(), originals.labels)
     bound = np.asarray(confidence, dtype=np.float64)[originals.labels]
     rho, convergence = np.full(len(psi), np.nan), np.full(len(psi), np.nan)
@@ -138,8 +137,7 @@ def _device(model: nn.Module) -> torch.device:
 
 def _input(model: nn.Module, images: ImageSet, positions: np.ndarray,
            input_format: InputFormat) -> torch.Tensor:
-    pixels = images.pixels(positions, input_format.size).to(_device(model))
-    return normalise(pixels, input_format.mean, input_format.std)
+    return evaluation_input(images.pixels(positions, input_format.read_size).to(_device(model)), input_format)
 
 
 def threshold(scores: np.ndarray, quantile: float) -> float:

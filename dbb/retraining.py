@@ -10,7 +10,8 @@ from dbb.classifier import Classifier
 from dbb.data.images import ImageSet
 from dbb.errors import InputError
 from dbb.metrics import group_counts
-from dbb.training import Batch, Examples, InputFormat, Settings, Training, Validation, fit
+from dbb.training import Batch, Examples, Settings, Training, Validation, fit
+from dbb.transforms import InputFormat
 
 
 def ddb_loss(logits: torch.Tensor, labels: torch.Tensor, part: torch.Tensor,
@@ -45,7 +46,7 @@ def retrain(model: Classifier, train: ImageSet, generated: ImageSet, validation:
         raise InputError(f"{len(gammas)} gammas for {n_classes} classes: give one for each")
     if reset_head:
         model.reset_head(seed)
-    examples = Examples([train, generated], [np.zeros(len(train)), 1 + generated.labels], input_format.size)
+    examples = Examples([train, generated], [np.zeros(len(train)), 1 + generated.labels], input_format.read_size)
     watch = Validation(validation, group_counts(train.groups, train.n_attributes * n_classes))
 
     def loss(network: nn.Module, batch: Batch) -> torch.Tensor:

@@ -3,11 +3,13 @@
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Protocol
 
 import numpy as np
 import torch
 from torch import nn
+from torch.optim.lr_scheduler import LRScheduler
 
 from dbb.classifier import Classifier, predict_logits
 from dbb.data.images import ImageSet
@@ -15,14 +17,14 @@ from dbb.errors import InputError
 from dbb.metrics import GroupMetrics, evaluate
 from dbb.progress import track
 from dbb.seeds import stage_generator
-from dbb.transforms import normalise, random_flip
+from dbb.transforms import InputFormat, training_input
 
 IN_MEMORY_BYTES = 2 * 1024**3
 """Up to this many bytes of pixels are read once and kept; more are read batch by batch."""
 
 
 class Settings(Protocol):
-    """How long and how fast to train; `ErmSettings` and `RetrainingSettings` are such settings."""
+    """How long and how fast to train; `TrainingSettings` and `RetrainingSettings` are such settings."""
 
     @property
     def epochs(self) -> int: ...
@@ -32,15 +34,12 @@ class Settings(Protocol):
     def learning_rate(self) -> float: ...
     @property
     def weight_decay(self) -> float: ...
-
-
-@dataclass(frozen=True)
-class InputFormat:
-    """The classifier's input: size in px, normalisation per channel for RGB in 0..1."""
-
-    size: int
-    mean: tuple[float, ...]
-    std: tuple[float, ...]
+    @property
+    def optimiser(self) -> str: ...
+    @property
+    def schedule(self) -> str: ...
+    @property
+    def augmentation(self) -> str: ...
 
 
 @dataclass(frozen=True)
@@ -126,8 +125,7 @@ def fit(model: Classifier, examples: Examples, loss_fn: Callable[[nn.Module, Bat
 
     Every epoch goes through all ``examples`` once, shuffled and mirrored by a generator seeded from (name,
     seed, epoch), in batches of nearly equal size (at most ``settings.batch_size``: no tiny last one to upset
-    batch normalisation). AdamW; the learning rate falls to 0 along a cosine. On a CPU the same seed and
-    number of threads give the same bits.
+    batch normalisation). On a CPU the same seed and number of threads give the same bits.
     loss_fn: (model, batch) -> scalar.
     select: end with the weights of the epoch of the best worst-group accuracy on ``validation`` (on a tie the
         better average, then the later epoch) instead of the last one's.
@@ -137,15 +135,15 @@ def fit(model: Classifier, examples: Examples, loss_fn: Callable[[nn.Module, Bat
     """
     _check(settings, select, validation)
     n_batches = -(-len(examples) // settings.batch_size)
-    optimiser = torch.optim.AdamW(model.parameters(), lr=settings.learning_rate,
-                                  weight_decay=settings.weight_decay)
-    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, settings.epochs * n_batches)
+    optimiser = make_optimiser(model, settings)
+    schedule = make_schedule(optimiser, settings, n_batches)
     history, best, best_epoch, best_state = [], (-1.0, -1.0), settings.epochs, None
     start, training_seconds = time.perf_counter(), 0.0
     for epoch in track(range(1, settings.epochs + 1), f"{name}: epochs"):
         epoch_start = time.perf_counter()
         generator = stage_generator(name, seed, epoch)
-        loss = _train_epoch(model, examples, loss_fn, optimiser, schedule, n_batches, input_format, generator)
+        loss = _train_epoch(model, examples, loss_fn, optimiser, schedule, n_batches, input_format,
+                            settings.augmentation, generator)
         training_seconds += time.perf_counter() - epoch_start
         entry: dict[str, Any] = {"epoch": epoch, "loss": loss}
         if validation is not None:
@@ -163,13 +161,40 @@ def fit(model: Classifier, examples: Examples, loss_fn: Callable[[nn.Module, Bat
                     len(examples) * settings.epochs / training_seconds)
 
 
+def make_optimiser(model: nn.Module, settings: Settings) -> torch.optim.Optimizer:
+    """Return the optimiser that ``settings`` name: "adamw", "adam", or "sgd" with momentum 0.9.
+
+    Raises InputError for another name.
+    """
+    makers = {"adamw": torch.optim.AdamW, "adam": torch.optim.Adam, "sgd": partial(torch.optim.SGD, momentum=0.9)}
+    if settings.optimiser not in makers:
+        raise InputError(f"unknown optimiser {settings.optimiser!r}: choose one of {', '.join(makers)}")
+    return makers[settings.optimiser](model.parameters(), lr=settings.learning_rate,
+                                      weight_decay=settings.weight_decay)
+
+
+def make_schedule(optimiser: torch.optim.Optimizer, settings: Settings, n_batches: int) -> LRScheduler:
+    """Return the schedule that ``settings`` name: "cosine", down to 0 at the last of all epochs' ``n_batches``
+    batches, or "constant".
+
+    Raises InputError for another name.
+    """
+    match settings.schedule:
+        case "cosine":
+            return torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, settings.epochs * n_batches)
+        case "constant":
+            return torch.optim.lr_scheduler.ConstantLR(optimiser, factor=1.0)
+        case other:
+            raise InputError(f"unknown schedule {other!r}: choose 'cosine' or 'constant'")
+
+
 def measure(model: Classifier, images: ImageSet, train_counts: np.ndarray,
             input_format: InputFormat) -> GroupMetrics:
     """Return the accuracies of ``model`` on ``images``.
 
     train_counts: (G,) images per group in the training split.
     """
-    logits = predict_logits(model, images, input_format.size, input_format.mean, input_format.std)
+    logits = predict_logits(model, images, input_format)
     return evaluate(logits.argmax(1).numpy(), images.labels, images.groups, len(train_counts), train_counts)
 
 
@@ -182,16 +207,16 @@ def _check(settings: Settings, select: bool, validation: Validation | None) -> N
 
 
 def _train_epoch(model: Classifier, examples: Examples, loss_fn: Callable[[nn.Module, Batch], torch.Tensor],
-                 optimiser: torch.optim.Optimizer, schedule: torch.optim.lr_scheduler.LRScheduler,
-                 n_batches: int, input_format: InputFormat, generator: torch.Generator) -> float:
+                 optimiser: torch.optim.Optimizer, schedule: LRScheduler,
+                 n_batches: int, input_format: InputFormat, augmentation: str,
+                 generator: torch.Generator) -> float:
     """Return the mean loss of the epoch's batches."""
     device = next(model.parameters()).device
     model.train()
     order = torch.randperm(len(examples), generator=generator).numpy()
     losses = []
     for positions in np.array_split(order, n_batches):
-        pixels = random_flip(examples.pixels(positions).to(device), generator)
-        images = normalise(pixels, input_format.mean, input_format.std)
+        images = training_input(examples.pixels(positions).to(device), input_format, augmentation, generator)
         batch = Batch(images.contiguous(memory_format=torch.channels_last),
                       examples.labels[positions].to(device), examples.part[positions].to(device))
         loss = loss_fn(model, batch)

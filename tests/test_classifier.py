@@ -11,7 +11,7 @@ from transformers import ResNetConfig, ResNetModel
 from dbb.classifier import load_classifier, load_trained, predict_logits, save_classifier
 from dbb.data.images import ArrayPixels, ImageSet
 from dbb.errors import InputError
-from dbb.transforms import normalise, random_flip
+from dbb.transforms import InputFormat, normalise, random_flip
 
 MEAN, STD = (0.5, 0.4, 0.3), (0.2, 0.25, 0.3)
 
@@ -73,14 +73,14 @@ def test_predictions_do_not_depend_on_the_batch_size_nor_leave_a_trace(backbone)
     model = load_classifier(backbone, 2, 0).train()
     images = image_set(11)
     before = {name: value.clone() for name, value in model.state_dict().items()}
-    logits = predict_logits(model, images, 16, MEAN, STD, batch_size=4)
+    logits = predict_logits(model, images, InputFormat(16, MEAN, STD), batch_size=4)
     assert logits.shape == (11, 2)
     assert logits.dtype == torch.float32
-    torch.testing.assert_close(logits, predict_logits(model, images, 16, MEAN, STD), atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(logits, predict_logits(model, images, InputFormat(16, MEAN, STD)), atol=1e-5, rtol=1e-5)
     assert model.training
     assert all(torch.equal(before[name], value) for name, value in model.state_dict().items())
     with pytest.raises(InputError, match="no images"):
-        predict_logits(model, images.subset([]), 16, MEAN, STD)
+        predict_logits(model, images.subset([]), InputFormat(16, MEAN, STD))
 
 
 def test_a_saved_classifier_comes_back_bit_for_bit(backbone, tmp_path):

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from standins import bright_and_dark, make_backbone
 
 from dbb import training
-from dbb.benchmarks import ErmSettings
+from dbb.benchmarks import TrainingSettings
 from dbb.classifier import load_classifier, predict_logits
 from dbb.erm import (
     cross_entropy_loss,
@@ -25,10 +25,11 @@ from dbb.erm import (
     train_outputs,
 )
 from dbb.errors import InputError
-from dbb.training import Examples, InputFormat, Validation, fit
+from dbb.training import Examples, Validation, fit
+from dbb.transforms import InputFormat
 
 FORMAT = InputFormat(16, (0.5, 0.5, 0.5), (0.25, 0.25, 0.25))
-SETTINGS = ErmSettings(epochs=3, batch_size=16, learning_rate=1e-2, weight_decay=1e-4)
+SETTINGS = TrainingSettings(epochs=3, batch_size=16, learning_rate=1e-2, weight_decay=1e-4)
 
 
 @pytest.fixture(scope="module")
@@ -114,7 +115,7 @@ def test_an_empty_split_and_a_loss_that_explodes_are_refused(backbone):
 
 
 def test_per_sample_losses_are_minus_log_softmax(backbone):
-    logits = predict_logits(load_classifier(backbone, 2, 0), TRAIN, 16, FORMAT.mean, FORMAT.std)
+    logits = predict_logits(load_classifier(backbone, 2, 0), TRAIN, FORMAT)
     x = logits.double().numpy()
     expected = np.log(np.exp(x).sum(1)) - x[np.arange(70), TRAIN.labels]
     losses = per_sample_losses(logits, TRAIN.labels)

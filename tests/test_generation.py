@@ -157,7 +157,7 @@ def test_killed_and_started_again_ends_with_the_same_files(pipe, folder, tmp_pat
     script = ("import sys, time; from pathlib import Path; import torch; torch.set_num_threads(1)\n"
               "import dbb.generation as g; from dbb.models import load_inpainting; import test_generation as t\n"
               "write = g._write_png\n"
-              "g._write_png = lambda path, *rest: (write(path, *rest), path.stem == '000004' and time.sleep(300))\n"
+              "g._write_png = lambda path, *rest: time.sleep(300) if path.stem == '000006' else write(path, *rest)\n"
               "folder = Path(sys.argv[1])\n"
               "t.run(load_inpainting(str(folder)), folder, Path(sys.argv[2]))\n")
     here = Path(__file__).parent
@@ -206,3 +206,31 @@ def test_bad_input_is_named_before_any_work(pipe, folder, tmp_path) -> None:
     (tmp_path / "b/images/000001.png").unlink()
     with pytest.raises(InputError, match=r"000001\.png is missing"):
         load_generated(tmp_path / "b", done, SIZE)
+
+
+def test_shards_paint_the_same_files_as_one_run_whatever_their_order(pipe, folder, tmp_path) -> None:
+    run(pipe, folder, tmp_path / "whole")
+    parts = [run(pipe, folder, tmp_path / "sharded", shard=(number, 3)) for number in (2, 0, 1)]
+    assert not (tmp_path / "sharded/manifest.parquet").exists()
+    stamps = [p.stat().st_mtime_ns for p in sorted(tmp_path.glob("sharded/images/*"))]
+    merged = run(pipe, folder, tmp_path / "sharded")
+    assert [p.stat().st_mtime_ns for p in sorted(tmp_path.glob("sharded/images/*"))] == stamps, "nothing anew"
+    assert hashes(tmp_path / "sharded") == hashes(tmp_path / "whole")
+    made = [set(part.loc[part["status"] == "generated", "image"]) for part in parts]
+    assert sum(map(len, made)) == len(set.union(*made)) == (merged["status"] == "generated").sum()
+    pd.testing.assert_frame_equal(merged, read_manifest(tmp_path / "whole/manifest.parquet"))
+
+
+def test_a_shard_that_is_not_there_is_refused(pipe, folder, tmp_path) -> None:
+    with pytest.raises(InputError, match="shard 3 of 3: count from 0 to 2"):
+        run(pipe, folder, tmp_path, shard=(3, 3))
+
+
+def test_a_picture_that_cannot_be_written_stops_the_run(pipe, folder, tmp_path, monkeypatch) -> None:
+    def full(path, *_):
+        raise OSError(f"no space left for {path.name}")
+
+    monkeypatch.setattr("dbb.generation._write_png", full)
+    with pytest.raises(OSError, match="no space left"):
+        run(pipe, folder, tmp_path)
+    assert not (tmp_path / "manifest.parquet").exists()

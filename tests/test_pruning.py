@@ -22,7 +22,7 @@ from dbb.pruning import (
     threshold,
     thresholds,
 )
-from dbb.training import InputFormat
+from dbb.transforms import InputFormat
 
 SHAPE = (3, 4, 5)
 FORMAT = InputFormat(4, (0.5, 0.5, 0.5), (0.25, 0.25, 0.25))

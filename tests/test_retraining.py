@@ -11,7 +11,7 @@ from dbb.benchmarks import RetrainingSettings
 from dbb.classifier import load_classifier
 from dbb.errors import InputError
 from dbb.retraining import ddb_loss, kept_counts, retrain
-from dbb.training import InputFormat
+from dbb.transforms import InputFormat
 
 FORMAT = InputFormat(16, (0.5, 0.5, 0.5), (0.25, 0.25, 0.25))
 SETTINGS = RetrainingSettings(epochs=2, batch_size=16, learning_rate=1e-2, weight_decay=0.0, gammas=(6.0, 10.0))

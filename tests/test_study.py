@@ -92,7 +92,7 @@ def test_without_pictures_the_weights_of_eq_8_mean_nothing(products):
 
 def test_another_setting_or_other_data_is_another_folder(products, tmp_path):
     splits = {"train": products.train, "val": products.val, "test": products.test}
-    other = replace(TINY, prune_quantile=0.3)
+    other = replace(TINY, pruning=replace(TINY.pruning, quantile=0.3))
     fewer = splits | {"val": products.val.subset(range(10))}
     folders = {products_of(*what).folder for what in (
         (TINY, 1, tmp_path, splits), (other, 1, tmp_path, splits), (TINY, 1, tmp_path, fewer))}

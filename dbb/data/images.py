@@ -1,11 +1,12 @@
 """A split of a benchmark: pixels on demand, labels, spurious attributes, and, where known, the truth."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 import numpy as np
 import torch
+from PIL import Image
 
 from dbb.errors import InputError
 
@@ -32,6 +33,32 @@ class ArrayPixels:
         if size != self.images.shape[1]:
             raise InputError(f"these images are {self.images.shape[1]} px, not {size}: ask for the stored size")
         return torch.from_numpy(self.images[np.asarray(indices)]).permute(0, 3, 1, 2).contiguous()
+
+
+def resized(picture: np.ndarray, size: int) -> np.ndarray:
+    """Return a picture, uint8 (S, S, 3), at ``size`` px: itself, or resampled bilinearly with antialiasing."""
+    if len(picture) == size:
+        return picture
+    return np.asarray(Image.fromarray(picture).resize((size, size), Image.Resampling.BILINEAR))
+
+
+@dataclass(frozen=True)
+class Resampled:
+    """A source whose pictures are first read at ``size`` px and resampled from there to every other size, as
+    pictures generated at that size are: pairs then differ where they were painted, and nowhere else.
+    """
+
+    source: PixelSource
+    size: int
+
+    def read(self, indices: Sequence[int], size: int) -> torch.Tensor:
+        """See `PixelSource.read`."""
+        pixels = self.source.read(indices, self.size)
+        if size == self.size:
+            return pixels
+        pictures = [resized(picture, size) for picture in pixels.permute(0, 2, 3, 1).numpy()]
+        stacked = np.stack(pictures) if pictures else np.zeros((0, size, size, 3), np.uint8)
+        return torch.from_numpy(stacked).permute(0, 3, 1, 2).contiguous()
 
 
 @dataclass(frozen=True)
@@ -65,9 +92,13 @@ class ImageSet:
         """Return uint8 (B, 3, size, size) of the images at ``positions`` (0..N-1) of this set."""
         return self.source.read(self.ids[np.asarray(positions, dtype=np.int64)], size)
 
+    def seen_at(self, size: int) -> "ImageSet":
+        """Return the same images, each size of which is resampled from ``size`` px (`Resampled`)."""
+        return replace(self, source=Resampled(self.source, size))
+
     def subset(self, positions: Sequence[int] | np.ndarray) -> "ImageSet":
         """Return the images at ``positions``, in that order; ``ids`` still name the original split."""
         positions = np.asarray(positions, dtype=np.int64)
         truth = {name: values[positions] for name, values in self.truth.items()}
-        return ImageSet(self.source, self.labels[positions], self.attributes[positions], self.n_attributes,
-                        self.ids[positions], truth)
+        return replace(self, labels=self.labels[positions], attributes=self.attributes[positions],
+                       ids=self.ids[positions], truth=truth)

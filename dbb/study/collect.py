@@ -99,7 +99,7 @@ def _samples(products: Products) -> dict[str, np.ndarray]:
 
 def _caught(products: Products) -> dict[str, np.ndarray]:
     scores, pictures = scored(products, "class word"), make(products, "class word").images
-    quantile = products.benchmark.prune_quantile
+    quantile = products.benchmark.pruning.quantile
     psi, both = (kept(scores, conditions, quantile) for conditions in ((PSI,), (PSI, RHO)))
     samples = {}
     for name, mask in (("eq. 3", ~psi), ("eq. 5", psi & ~both), ("kept", both)):

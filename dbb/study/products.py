@@ -15,7 +15,7 @@ from dbb.metrics import group_counts
 from dbb.pruning import class_confidence
 from dbb.segmenters import Segmenter, load_segmenter
 from dbb.store import read_json, write_json
-from dbb.training import InputFormat, measure
+from dbb.training import measure
 
 
 class Products:
@@ -27,7 +27,7 @@ class Products:
     def __init__(self, benchmark: Benchmark, seed: int, folder: Path, splits: Mapping[str, ImageSet]) -> None:
         self.benchmark, self.seed, self.folder = benchmark, seed, folder
         self.train, self.val, self.test = (splits[name] for name in ("train", "val", "test"))
-        self.input_format = InputFormat(benchmark.image_size, benchmark.mean, benchmark.std)
+        self.input_format = benchmark.input_format
         self.train_counts = group_counts(self.train.groups, len(benchmark.group_names))
 
     @cached_property
@@ -38,7 +38,7 @@ class Products:
             bm = self.benchmark
             model = load_classifier(bm.classifier, len(bm.classes), self.seed)
             training = train_erm(model, self.train, self.val, bm.erm, self.input_format, self.seed)
-            logits = predict_logits(model, self.train, bm.image_size, bm.mean, bm.std)
+            logits = predict_logits(model, self.train, bm.input_format)
             save_classifier(self._weights, model)
             save_outputs(self.folder / "losses.npz", train_outputs(logits, self.train))
             write_json(path, self.measure(model) | {"seconds": training.seconds})

@@ -92,7 +92,7 @@ def _generated(products: Products, arm: Arm) -> tuple[ImageSet, dict]:
     images = make(products, arm.pictures).images
     right, keep = judged(products, images), np.ones(len(images), bool)
     if arm.conditions:
-        keep = kept(scored(products, arm.pictures), arm.conditions, products.benchmark.prune_quantile)
+        keep = kept(scored(products, arm.pictures), arm.conditions, products.benchmark.pruning.quantile)
     chosen = images.subset(np.flatnonzero(keep))
     return chosen, {"generated": kept_counts(images, n_classes), "kept": kept_counts(chosen, n_classes),
                     "right": _share(right), "kept_right": _share(right[keep])}

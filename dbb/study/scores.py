@@ -17,7 +17,7 @@ from dbb.study.arms import PSI, RHO
 from dbb.study.pictures import Pictures, make, prompts
 from dbb.study.products import Products
 from dbb.study.tokens import token_files
-from dbb.transforms import normalise
+from dbb.transforms import evaluation_input
 
 IG_STEPS = 32
 CONVERGENCE_STEPS = (4, 8, 16, 32, 64, 128)
@@ -63,10 +63,9 @@ def judged(products: Products, images: ImageSet) -> BooleanArray:
 def change(products: Products, model: torch.nn.Module, sources: ImageSet, images: ImageSet,
            probability: bool) -> np.ndarray:
     """Return f_{i'}(x') - f_{i'}(x) of every pair, float64 (N,), on probabilities or on logits."""
-    size, mean, std = vars(products.input_format).values()
     ends = []
     for part in (images, sources):
-        logits = predict_logits(model, part, size, mean, std).double()
+        logits = predict_logits(model, part, products.input_format).double()
         values = logits.softmax(1) if probability else logits
         ends.append(values[torch.arange(len(images)), torch.tensor(images.labels)])
     return (ends[0] - ends[1]).numpy()
@@ -87,8 +86,9 @@ def convergence(products: Products, name: str, count: int = 100) -> pd.DataFrame
     evenly spread."""
     pictures, model = make(products, name), products.erm()
     few = np.linspace(0, len(pictures.images) - 1, min(count, len(pictures.images))).astype(int)
-    size, mean, std = vars(products.input_format).values()
-    new, old = (normalise(images.pixels(few, size), mean, std) for images in (pictures.images, products.sources))
+    fmt = products.input_format
+    new, old = (evaluation_input(images.pixels(few, fmt.read_size), fmt)
+                for images in (pictures.images, products.sources))
     targets, rows = torch.from_numpy(pictures.images.labels[few]), []
     for on in ("probability", "logit"):
         for steps in CONVERGENCE_STEPS:
@@ -114,10 +114,10 @@ def compositing(products: Products) -> pd.DataFrame:
         painted = inpaint(pipe, states, originals, masks, few.tolist(), bm.generation.steps,
                           bm.generation.guidance_scale)
         targets = torch.from_numpy(1 - sources.labels[few])
-        old = normalise(originals, bm.mean, bm.std)
+        old = evaluation_input(originals, bm.input_format)
         for composited in (True, False):
             picture = composite(painted, originals, masks) if composited else painted
-            new = normalise(picture, bm.mean, bm.std)
+            new = evaluation_input(picture, bm.input_format)
             for on in ("probability", "logit"):
                 attributions, _ = integrated_gradients(model, new, old, targets, IG_STEPS, on=on)
                 with torch.inference_mode():

@@ -17,7 +17,7 @@ from dbb.benchmarks import MINI_WATERBIRDS
 from dbb.mini.scenes import PLACES, SPECIES
 from dbb.mini.train.loop import train
 from dbb.mini.world import Rendered
-from dbb.transforms import normalise
+from dbb.transforms import evaluation_input
 
 NO_BIRD = "no bird"
 SHAPE = {"embedding_size": 32, "hidden_sizes": [32, 64, 96, 160], "depths": [1, 1, 1, 1], "layer_type": "basic"}
@@ -47,7 +47,7 @@ def train_recogniser(name: str, rendered: Rendered, epochs: int, work: Path, wit
 
     def loss_of_step(step: int, generator: torch.Generator) -> torch.Tensor:
         numbers = torch.randint(len(images), (batch_size,), generator=generator)
-        pixels = normalise(images[numbers], MINI_WATERBIRDS.mean, MINI_WATERBIRDS.std)
+        pixels = evaluation_input(images[numbers], MINI_WATERBIRDS.input_format)
         if torch.rand((), generator=generator) < 0.5:
             pixels = pixels.flip(-1)
         logits = model(pixels)
@@ -80,7 +80,7 @@ def save_oracle(model: Recogniser, folder: Path) -> None:
 def recogniser_accuracy(model: Recogniser, rendered: Rendered) -> float:
     """Share of scenes, 0..1, whose bird is named rightly."""
     images = torch.from_numpy(rendered.images).permute(0, 3, 1, 2)
-    predicted = [model(normalise(part, MINI_WATERBIRDS.mean, MINI_WATERBIRDS.std))[:, :len(BIRD_NAMES)].argmax(1)
+    predicted = [model(evaluation_input(part, MINI_WATERBIRDS.input_format))[:, :len(BIRD_NAMES)].argmax(1)
                  for part in images.split(256)]
     truth = np.array([BIRD_NAMES.index(s.species or NO_BIRD) for s in rendered.scenes])
     return float((torch.cat(predicted).numpy() == truth).mean())
