@@ -20,7 +20,7 @@ from dbb.seeds import stage_generator
 from dbb.transforms import InputFormat, training_input
 
 IN_MEMORY_BYTES = 2 * 1024**3
-"""Up to this many bytes of pixels are read once and kept; more are read batch by batch."""
+"""Up to this many bytes of a set's pixels are read once and kept; larger sets are read batch by batch."""
 
 
 class Settings(Protocol):
@@ -97,24 +97,22 @@ class Examples:
         self._size = size
         self.labels = torch.from_numpy(np.concatenate([images.labels for images in self._sets]))
         self.part = torch.from_numpy(np.concatenate(parts).astype(np.int64))
-        small = len(self) * 3 * size * size <= IN_MEMORY_BYTES
-        self._pixels = self._read(np.arange(len(self))) if small else None
+        self._kept = [images.pixels(range(len(images)), size) if len(images) * 3 * size * size <= IN_MEMORY_BYTES
+                      else None for images in self._sets]
 
     def __len__(self) -> int:
         return int(self._starts[-1])
 
     def pixels(self, positions: np.ndarray) -> torch.Tensor:
         """Return uint8 (B, 3, S, S)."""
-        return self._read(positions) if self._pixels is None else self._pixels[torch.from_numpy(positions)]
-
-    def _read(self, positions: np.ndarray) -> torch.Tensor:
         batch = torch.empty(len(positions), 3, self._size, self._size, dtype=torch.uint8)
         owner = np.searchsorted(self._starts, positions, side="right") - 1
-        for index, images in enumerate(self._sets):
+        for index, (images, kept) in enumerate(zip(self._sets, self._kept, strict=True)):
             here = np.flatnonzero(owner == index)
             if len(here):
                 own = positions[here] - self._starts[index]
-                batch[torch.from_numpy(here)] = images.pixels(own, self._size)
+                batch[torch.from_numpy(here)] = (images.pixels(own, self._size) if kept is None
+                                                 else kept[torch.from_numpy(own)])
         return batch
 
 
