@@ -75,7 +75,8 @@ def training_input(pixels: torch.Tensor, input_format: InputFormat, augmentation
             parts = random_flip(centre(pixels, size), generator)
         case "crop":
             boxes = random_boxes(len(pixels), pixels.shape[-1], generator)
-            parts = random_flip(resized_crops(pixels, boxes.to(pixels.device), size), generator)
+            mirrored = torch.rand(len(pixels), generator=generator) < 0.5
+            parts = resized_crops(pixels, boxes.to(pixels.device), size, mirrored.to(pixels.device))
         case other:
             raise InputError(f"unknown augmentation {other!r}: choose 'none', 'flip' or 'crop'")
     return normalise(parts, input_format.mean, input_format.std)
@@ -107,13 +108,14 @@ def random_boxes(n: int, size: int, generator: torch.Generator) -> torch.Tensor:
     return torch.cat([corner, sides], dim=1)
 
 
-def resized_crops(pixels: torch.Tensor, boxes: torch.Tensor, size: int) -> torch.Tensor:
-    """Return the ``boxes`` (as `random_boxes`) of ``pixels`` (B, 3, S, S), resized bilinearly: float32
-    (B, 3, size, size), 0..255.
+def resized_crops(pixels: torch.Tensor, boxes: torch.Tensor, size: int, mirrored: torch.Tensor) -> torch.Tensor:
+    """Return the ``boxes`` (as `random_boxes`) of ``pixels`` (B, 3, S, S), resized bilinearly and, where ``mirrored``,
+    bool (B,), turned left to right: float32 (B, 3, size, size), 0..255.
     """
     theta = torch.zeros(len(pixels), 2, 3, device=pixels.device)
     sides, side = boxes[:, 2:], pixels.shape[-1]
     theta[:, [0, 1], [0, 1]] = sides / side
+    theta[:, 0, 0] *= torch.where(mirrored, -1.0, 1.0)
     theta[:, :, 2] = (2 * boxes[:, :2] + sides) / side - 1
     grid = F.affine_grid(theta, [len(pixels), 3, size, size], align_corners=False)
     return F.grid_sample(pixels.float(), grid, mode="bilinear", padding_mode="border", align_corners=False)

@@ -6,14 +6,36 @@ import numpy as np
 import torch
 from diffusers import AutoencoderKL, DDPMScheduler, StableDiffusionInpaintPipeline, UNet2DConditionModel
 from transformers import (
+    BertConfig,
+    BertTokenizer,
     CLIPImageProcessor,
     CLIPSegConfig,
     CLIPSegForImageSegmentation,
     CLIPTextConfig,
     CLIPTextModel,
     CLIPTokenizer,
+    GroundingDinoConfig,
+    GroundingDinoForObjectDetection,
+    GroundingDinoImageProcessor,
+    GroundingDinoProcessor,
     ResNetConfig,
     ResNetModel,
+    Sam2HieraDetConfig,
+    Sam2ImageProcessor,
+    Sam2MaskDecoderConfig,
+    Sam2Processor,
+    Sam2PromptEncoderConfig,
+    Sam2VideoConfig,
+    Sam2VideoModel,
+    Sam2VisionConfig,
+    SamConfig,
+    SamImageProcessor,
+    SamMaskDecoderConfig,
+    SamModel,
+    SamProcessor,
+    SamPromptEncoderConfig,
+    SamVisionConfig,
+    SwinConfig,
 )
 
 from dbb.data.images import ArrayPixels, ImageSet
@@ -107,3 +129,72 @@ def bright_and_dark(n: int, seed: int) -> ImageSet:
     labels, attributes = rng.integers(0, 2, (2, n))
     pixels = rng.integers(0, 128, (n, 16, 16, 3)) + 127 * labels[:, None, None, None]
     return ImageSet(ArrayPixels(pixels.astype(np.uint8)), labels, attributes, 2, np.arange(n))
+
+
+def make_grounding_dino(folder: Path, seed: int = 0) -> Path:
+    """Save a GroundingDINO with 12 queries that computes at 128 px, and its processor, into ``folder``, returned."""
+    torch.manual_seed(seed)
+    model = GroundingDinoForObjectDetection(GroundingDinoConfig(
+        backbone_config=SwinConfig(image_size=2 * SIZE, patch_size=4, embed_dim=8, depths=[1, 1, 1, 1],
+                                   num_heads=[1, 1, 2, 2], window_size=2, out_indices=[2, 3, 4]),
+        text_config=BertConfig(vocab_size=len(_bert_vocabulary()), hidden_size=16, num_hidden_layers=1,
+                               num_attention_heads=2, intermediate_size=32),
+        num_queries=12, d_model=32, encoder_layers=1, decoder_layers=2, encoder_ffn_dim=32, decoder_ffn_dim=32,
+        encoder_attention_heads=2, decoder_attention_heads=2))
+    size = {"shortest_edge": 2 * SIZE, "longest_edge": 2 * SIZE}
+    processor = GroundingDinoProcessor(GroundingDinoImageProcessor(size=size), BertTokenizer(_bert_vocabulary()))
+    with quiet_loading():
+        model.save_pretrained(folder)
+    processor.save_pretrained(folder)
+    return folder
+
+
+def _bert_vocabulary() -> dict[str, int]:
+    """Words, and the four that GroundingDINO parts a prompt by, at the ids that it expects (BERT's own)."""
+    marks = {"[PAD]": 0, "[UNK]": 100, "[CLS]": 101, "[SEP]": 102, "[MASK]": 103, ".": 1012, "?": 1029}
+    others = (i for i in range(1030 + len(WORDS)) if i not in marks.values())
+    names = [*WORDS, *(f"[unused{i}]" for i in range(1030 - len(marks)))]
+    return marks | dict(zip(names, others, strict=True))
+
+
+def make_sam(folder: Path, seed: int = 0) -> Path:
+    """Save a SAM that computes at 128 px, and its processor, into ``folder``, returned."""
+    torch.manual_seed(seed)
+    side = 2 * SIZE
+    model = SamModel(SamConfig(
+        vision_config=SamVisionConfig(hidden_size=16, output_channels=16, num_hidden_layers=2, num_attention_heads=2,
+                                      image_size=side, patch_size=16, mlp_dim=32, num_pos_feats=8, window_size=4,
+                                      global_attn_indexes=[1]),
+        prompt_encoder_config=SamPromptEncoderConfig(hidden_size=16, image_size=side, patch_size=16,
+                                                     mask_input_channels=4),
+        mask_decoder_config=SamMaskDecoderConfig(hidden_size=16, mlp_dim=32, num_attention_heads=2,
+                                                 iou_head_hidden_dim=16)))
+    shape = {"height": side, "width": side}
+    with quiet_loading():
+        model.save_pretrained(folder)
+    SamProcessor(SamImageProcessor(size={"longest_edge": side}, pad_size=shape)).save_pretrained(folder)
+    return folder
+
+
+def make_sam2(folder: Path, seed: int = 0) -> Path:
+    """Save a SAM 2 that computes at 128 px, and its processor, into ``folder``, returned.
+
+    It is the model for videos, as published: an image segmenter is a part of it.
+    """
+    torch.manual_seed(seed)
+    side = 2 * SIZE
+    model = Sam2VideoModel(Sam2VideoConfig(
+        vision_config=Sam2VisionConfig(
+            backbone_config=Sam2HieraDetConfig(
+                hidden_size=8, image_size=[side, side], blocks_per_stage=[1, 1, 2, 1],
+                embed_dim_per_stage=[8, 16, 32, 64], num_attention_heads_per_stage=[1, 1, 2, 2],
+                window_size_per_stage=[4, 4, 4, 4], global_attention_blocks=[3]),
+            backbone_channel_list=[64, 32, 16, 8], backbone_feature_sizes=[[32, 32], [16, 16], [8, 8]],
+            fpn_hidden_size=32),
+        prompt_encoder_config=Sam2PromptEncoderConfig(hidden_size=32, image_size=side, mask_input_channels=4),
+        mask_decoder_config=Sam2MaskDecoderConfig(hidden_size=32, mlp_dim=32, num_attention_heads=2,
+                                                  iou_head_hidden_dim=16)))
+    with quiet_loading():
+        model.save_pretrained(folder)
+    Sam2Processor(Sam2ImageProcessor(size={"height": side, "width": side})).save_pretrained(folder)
+    return folder

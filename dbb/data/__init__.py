@@ -1,18 +1,24 @@
-"""Making and reading a benchmark's data: one maker and one loader per benchmark, the same `ImageSet` from each."""
+"""Making and reading a benchmark's data: the same `ImageSet` from each, rendered here or read from files."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from dbb import store
 from dbb.benchmarks import Benchmark
-from dbb.data import mini_waterbirds
+from dbb.data import celeba, metashift, mini_waterbirds, waterbirds
+from dbb.data.cache import CachedPixels
 from dbb.data.images import ImageSet
+from dbb.data.layout import dataset_folder
 from dbb.errors import InputError
 
 SPLITS = ("train", "val", "test")
 LOADERS = {"mini-waterbirds": mini_waterbirds.load_split}
 MAKERS = {"mini-waterbirds": mini_waterbirds.make_split}
 SIZES = {"mini-waterbirds": mini_waterbirds.SIZES}
+
+FILES = {"waterbirds": waterbirds, "celeba": celeba, "metashift": metashift}
+"""The datasets that come as files, each with its module: `list_split`, `load_split` and the `COUNTS` to be found."""
 
 
 def make_data(benchmark: Benchmark, runs: str | Path, sizes: Mapping[str, int | None]) -> dict[str, ImageSet]:
@@ -40,10 +46,20 @@ def make_data(benchmark: Benchmark, runs: str | Path, sizes: Mapping[str, int | 
 def load_split(benchmark: Benchmark, split: str, runs: str | Path) -> ImageSet:
     """Return the split "train", "val" or "test" of a benchmark.
 
+    Pictures in files are decoded once, at the size at which the classifier's are read, into `runs/<benchmark>/data`.
+
     Raises InputError for an unknown split, a missing or an unreadable file.
     """
     _check_split(split)
-    return LOADERS[benchmark.name](store.resolve(runs) / benchmark.name / "data", split)
+    made = store.resolve(runs) / benchmark.name / "data"
+    if benchmark.name in LOADERS:
+        return LOADERS[benchmark.name](made, split)
+    images = FILES[benchmark.name].load_split(dataset_folder(benchmark.name), split)
+    if not len(images):
+        raise InputError(f"{dataset_folder(benchmark.name)} lists no pictures of the split {split!r}: run "
+                         f"`python -m dbb.data verify {benchmark.name}`")
+    size = benchmark.read_size
+    return replace(images, source=CachedPixels(images.source, made / f"{split}-{size}.npy", len(images), size))
 
 
 def _check_split(split: str) -> None:

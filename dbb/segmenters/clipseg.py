@@ -1,34 +1,13 @@
-"""Segmenters: find the thing that a prompt names in an image."""
+"""CLIPSeg: one heat map per prompt, the segmenter of the embedded benchmark."""
 
 from dataclasses import dataclass
-from typing import Protocol
 
 import torch
 import torch.nn.functional as F
 from transformers import CLIPImageProcessor, CLIPSegForImageSegmentation, CLIPTokenizer
 
-from dbb.errors import InputError
-from dbb.models import default_dtype, local_folder, quiet_loading
-
-
-@dataclass(frozen=True)
-class Candidates:
-    """What a segmenter proposes for one image.
-
-    masks: bool (K, S, S); K may be 0.
-    scores: float32 (K,), 0..1, the higher the surer.
-    """
-
-    masks: torch.Tensor
-    scores: torch.Tensor
-
-
-class Segmenter(Protocol):
-    """A language segmenter: a prompt and images in, candidate masks out."""
-
-    def segment(self, images: torch.Tensor, prompt: str) -> list[Candidates]:
-        """Return the candidates for ``prompt`` in each of the images, uint8 (B, 3, S, S)."""
-        ...
+from dbb.models import Source, default_dtype
+from dbb.segmenters.base import Candidates, loading, model_type
 
 
 @dataclass(frozen=True)
@@ -77,20 +56,15 @@ class CLIPSegSegmenter:
         return Candidates(mask[None], probability[mask].mean()[None])
 
 
-def load_segmenter(spec: str, threshold: float, device: str | torch.device = "cpu") -> CLIPSegSegmenter:
-    """Load the segmenter in a local folder: a CLIPSegForImageSegmentation, its tokenizer and image processor.
+def load_clipseg(source: Source, threshold: float, device: str | torch.device) -> CLIPSegSegmenter:
+    """Load a CLIPSegForImageSegmentation with its tokenizer and image processor.
 
-    Raises InputError when the folder is missing or incomplete, or ``threshold`` is not between 0 and 1.
+    Raises InputError when a file is missing or the model is another one.
     """
-    if not 0 < threshold < 1:
-        raise InputError(f"mask threshold {threshold} is no probability: give a value between 0 and 1")
-    folder = local_folder(spec, "segmenter")
-    try:
-        with quiet_loading():
-            model = CLIPSegForImageSegmentation.from_pretrained(folder, dtype=default_dtype(device))
-            model = model.to(device).eval()
-            tokenizer = CLIPTokenizer.from_pretrained(folder)
-            processor = CLIPImageProcessor.from_pretrained(folder)
-    except (OSError, ValueError) as error:
-        raise InputError(f"cannot load the segmenter {folder} ({error}): make or copy it again") from error
+    with loading(source, "segmenter"):
+        model_type(source, ("clipseg",), "CLIPSeg")
+        model = CLIPSegForImageSegmentation.from_pretrained(source.name, dtype=default_dtype(device))
+        model = model.to(device).eval()
+        tokenizer = CLIPTokenizer.from_pretrained(source.name)
+        processor = CLIPImageProcessor.from_pretrained(source.name)
     return CLIPSegSegmenter(model, tokenizer, processor, threshold)

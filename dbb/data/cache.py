@@ -1,0 +1,96 @@
+"""Decoded once: what bounds training on photographs is decoding them, so a split is kept as a memory-mapped array."""
+
+import fcntl
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from dbb.data.files import FilePixels
+from dbb.errors import InputError
+from dbb.progress import track
+from dbb.store import atomic_path, read_json, write_json
+
+CHUNK = 256  # images in memory while the array is made: 50 MB at 256 px
+
+
+@dataclass(frozen=True)
+class CachedPixels:
+    """Files, and at one size an array beside them, made when it is first asked for.
+
+    path: the array, uint8 (n, 3, size, size) as .npy; beside it a .json that tells from what it was made, and a .lock
+        that lets one process make it while others wait. n: images in ``source``.
+    Other sizes are read from the files.
+    """
+
+    source: FilePixels
+    path: Path
+    n: int
+    size: int
+
+    def read(self, indices: Sequence[int], size: int) -> torch.Tensor:
+        """See `dbb.data.images.PixelSource.read`.
+
+        Raises InputError naming a file that cannot be decoded, or a disk without room for the array.
+        """
+        if size != self.size:
+            return self.source.read(indices, size)
+        return torch.from_numpy(np.asarray(self._images[np.asarray(indices, dtype=np.int64)]))
+
+    @cached_property
+    def _images(self) -> np.ndarray:
+        digest = self.source.digest()
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        with _lock(self.path.with_suffix(".lock")):
+            if not self._holds(digest):
+                self._make(digest)
+            return np.load(self.path, mmap_mode="r")
+
+    @property
+    def _shape(self) -> tuple[int, int, int, int]:
+        # Channels first, as it is read: turning the axes at every read costs five times the copy itself.
+        return self.n, 3, self.size, self.size
+
+    @property
+    def _record(self) -> Path:
+        return self.path.with_suffix(".json")
+
+    def _holds(self, digest: str) -> bool:
+        """Whether the array is there, whole, and made from exactly these files."""
+        try:
+            return (read_json(self._record)["digest"] == digest
+                    and np.load(self.path, mmap_mode="r").shape == self._shape)
+        except (InputError, OSError, ValueError, KeyError, TypeError):
+            return False
+
+    def _make(self, digest: str) -> None:
+        """Write the array, then its record: a record never stands beside another array than its own."""
+        for stale in (self._record, self.path):
+            stale.unlink(missing_ok=True)
+        self._check_room(int(np.prod(self._shape, dtype=np.int64)))
+        with atomic_path(self.path) as temporary, temporary.open("wb") as file:
+            # Written as a stream: pages of a writable map would fill the memory.
+            np.lib.format.write_array_header_1_0(file, {"descr": "|u1", "fortran_order": False, "shape": self._shape})
+            for start in track(range(0, self.n, CHUNK), f"decoding {self.path.stem}"):
+                pixels = self.source.read(range(start, min(start + CHUNK, self.n)), self.size)
+                file.write(pixels.numpy().data)
+        write_json(self._record, {"digest": digest, "images": self.n, "size": self.size})
+
+    def _check_room(self, needed: int) -> None:
+        free = shutil.disk_usage(self.path.parent).free
+        if free < needed:
+            raise InputError(f"{self.path.parent} has {free / 1e9:.1f} GB free, but the decoded pictures take "
+                             f"{needed / 1e9:.1f} GB: make room, or let runs be a folder on another disk")
+
+
+@contextmanager
+def _lock(path: Path) -> Iterator[None]:
+    """Hold the lock file ``path`` alone among all processes; the system lets go of it when a process dies."""
+    with path.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield

@@ -1,0 +1,113 @@
+"""Pictures that lie on disk: listed with their labels, and decoded to RGB squares when they are asked for."""
+
+import hashlib
+import os
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import torch
+from PIL import Image
+
+from dbb.data.images import ImageSet
+from dbb.errors import InputError
+
+Fit = Literal["stretch", "centre"]
+
+
+@dataclass(frozen=True)
+class FilePixels:
+    """Pictures in files, in any format, mode and size that PIL reads.
+
+    fit: how a picture becomes a square. "stretch": the whole picture, as Resize((S, S)) does; "centre": its largest
+        centred square, as CenterCrop does. Both are resampled bilinearly, with antialiasing.
+    """
+
+    paths: tuple[Path, ...]
+    fit: Fit
+
+    def read(self, indices: Sequence[int], size: int) -> torch.Tensor:
+        """See `dbb.data.images.PixelSource.read`.
+
+        Raises InputError naming the first file that is missing or cannot be decoded.
+        """
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            squares = list(pool.map(lambda i: np.asarray(square(decode(self.paths[i]), size, self.fit)), indices))
+        stacked = np.stack(squares) if squares else np.empty((0, size, size, 3), np.uint8)
+        return torch.from_numpy(stacked).permute(0, 3, 1, 2).contiguous()
+
+    def digest(self) -> str:
+        """Return what tells these pictures, in this order and fit, from others without reading them: a hash of the
+        files' names, sizes and times of change.
+
+        Raises InputError naming a file that is missing.
+        """
+        digest = hashlib.sha256(self.fit.encode())
+        top = os.path.commonpath([path.parent for path in self.paths])
+        for path in self.paths:
+            try:
+                found = path.stat()
+            except OSError as error:
+                raise InputError(unreadable(path, error)) from error
+            digest.update(f"{os.path.relpath(path, top)}\0{found.st_size}\0{found.st_mtime_ns}\0".encode())
+        return digest.hexdigest()
+
+
+@dataclass(frozen=True)
+class Listing:
+    """The pictures of a split and what is known of them. labels, attributes: int64 (N,), y and a."""
+
+    paths: tuple[Path, ...]
+    labels: np.ndarray
+    attributes: np.ndarray
+
+    def at(self, positions: Sequence[int] | np.ndarray) -> "Listing":
+        """Return the pictures at ``positions``, in that order."""
+        return Listing(tuple(self.paths[i] for i in positions), self.labels[positions], self.attributes[positions])
+
+    def image_set(self, n_attributes: int, fit: Fit) -> ImageSet:
+        """Return these pictures as a split of their own, numbered 0..N-1."""
+        return ImageSet(FilePixels(self.paths, fit), self.labels, self.attributes, n_attributes,
+                        ids=np.arange(len(self.paths)))
+
+
+def decode(path: Path) -> Image.Image:
+    """Return the whole picture as RGB; an alpha channel is dropped, as by the released code's convert("RGB").
+
+    Raises InputError naming a file that is missing or cannot be decoded.
+    """
+    try:
+        with Image.open(path) as image:
+            # Without this step PIL warns of a palette that has transparent colours.
+            return image.convert("RGBA").convert("RGB") if "transparency" in image.info else image.convert("RGB")
+    except Exception as error:  # each of PIL's decoders fails in its own way
+        raise InputError(unreadable(path, error)) from error
+
+
+def square(image: Image.Image, size: int, fit: Fit) -> Image.Image:
+    """Return ``image`` as ``size`` x ``size`` px."""
+    if fit == "centre":
+        side = min(image.size)
+        # Rounded as torchvision's CenterCrop rounds. Cropped first, so that no pixel from outside is mixed in.
+        left, top = (round((length - side) / 2) for length in image.size)
+        image = image.crop((left, top, left + side, top + side))
+    return image.resize((size, size), Image.Resampling.BILINEAR)
+
+
+def unreadable(path: Path, error: Exception) -> str:
+    """Return the sentence on a picture that cannot be read, with the fix."""
+    return f"{path} {flaw(path, error)}: put the right file there, or get the dataset again (python -m dbb.data --help)"
+
+
+def flaw(path: Path, error: Exception) -> str:
+    """Return in a few words what is wrong with a picture that failed with ``error``."""
+    if not path.is_file():
+        return "is missing"
+    if not path.stat().st_size:
+        return "is empty (0 bytes)"
+    if isinstance(error, Image.UnidentifiedImageError):
+        return "is not a picture"
+    return f"is truncated or damaged ({error})"
