@@ -140,6 +140,7 @@ def before(stage):
 localrules:
     book,
     chapter,
+    dataset,
     paper,
     readme,
     runs,
@@ -152,6 +153,7 @@ rule book:
         "book/runs.json",
         "book/headline.png",
         "book/pipeline.png",
+        [str(path) for path in Path(RESULTS).glob("*/paper.csv")],
         [str(path) for kind in ("*.md", "*.yml", "*.bib", "_static/*", "tools/*.py") for path in Path("book").glob(kind)],
         [str(path) for path in Path("dbb").rglob("*.py")],
     output:

@@ -5,7 +5,7 @@ entry in `BENCHMARKS` and a loader in `dbb.data`.
 
 The paper's three entries take their values from the paper's Table 10 and section 5 and, where it is silent, from its
 released code (ArianYp/DDB at 9dc1df9) and from the repositories that its base models come from (fhn98/DaC for
-Waterbirds, Wuyxin/DISC for MetaShift, izmailovpavel's spurious_feature_learning settings for CelebA).
+Waterbirds, Wuyxin/DISC for MetaShift; for CelebA, where these say nothing, PolinaKirichenko/deep_feature_reweighting).
 """
 
 from dataclasses import dataclass, replace
@@ -46,13 +46,14 @@ class InversionSettings:
 class MaskSettings:
     """Language masks. ``threshold``: score above which a pixel (or a detected box) counts; ``pad``: px added around;
     ``box``: replace the padded mask by its bounding box; ``min_area``: smaller masks (share of the image) are
-    failures.
+    failures; ``choice``: of several, the "best" or the "first" (`dbb.masks.choose_mask`).
     """
 
     threshold: float
     pad: int
     box: bool
     min_area: float
+    choice: str = "best"
 
 
 @dataclass(frozen=True)

@@ -258,14 +258,16 @@ def retraining_curves(history: Sequence[Mapping[str, Any]], best_epoch: int, bef
     accuracy, loss = figure.subplots(1, 2, width_ratios=(2.2, 1))
     epochs = [0, *(entry["epoch"] for entry in history)]
     table = 100 * np.array([m["group_accuracy"] for m in (before, *history)], dtype=float)
-    for group, name in enumerate(group_names):
-        accuracy.plot(epochs, table[:, group], color=group_colour(group), marker="o", markersize=3, label=name)
+    present = np.flatnonzero(np.isfinite(table).any(axis=0))
+    for group in present:
+        accuracy.plot(epochs, table[:, group], color=group_colour(group), marker="o", markersize=3,
+                      label=group_names[group])
     accuracy.axvline(best_epoch, color=INK, linestyle="--", linewidth=1)
     accuracy.annotate("kept", (best_epoch, 0), xycoords=("data", "axes fraction"), xytext=(-3, 3), ha="right",
                       textcoords="offset points", fontsize=8)
     accuracy.set(xlabel="epoch (0: before)", ylabel="accuracy on validation (%)", xticks=epochs)
     figure.legend(*accuracy.get_legend_handles_labels(), loc="lower center", bbox_to_anchor=(0.5, -0.07),
-                  ncols=len(group_names))
+                  ncols=len(present))
     loss.plot(epochs[1:], [entry["loss"] for entry in history], color=INK, marker="o", markersize=3)
     loss.set(xlabel="epoch", ylabel="loss of eq. 8", xticks=epochs[1:], ylim=(0, None))
     figure.tight_layout()
@@ -280,13 +282,15 @@ def draw_group_bars(axes: Axes, measured: Mapping[str, Mapping[str, Any]], group
     """
     width = 0.8 / len(measured)
     strengths = np.linspace(0.4, 1.0, len(measured)) if len(measured) > 1 else [1.0]
-    for m, (model, metrics) in enumerate(measured.items()):
-        values = 100 * np.array(metrics["group_accuracy"], dtype=float)
+    table = 100 * np.array([metrics["group_accuracy"] for metrics in measured.values()], dtype=float)
+    present = np.flatnonzero(np.isfinite(table).any(axis=0))
+    for m, model in enumerate(measured):
+        values = table[m, present]
         places = np.arange(len(values)) + (m - (len(measured) - 1) / 2) * width
         bars = axes.bar(places, values, width * 0.94, alpha=strengths[m], label=model,
-                        color=[group_colour(g) for g in range(len(values))])
+                        color=[group_colour(g) for g in present])
         axes.bar_label(bars, [f"{v:.0f}" if np.isfinite(v) else "" for v in values], fontsize=7, padding=1)
-    axes.set_xticks(range(len(group_names)), [name.replace(" on ", "\non ") for name in group_names])
+    axes.set_xticks(range(len(present)), [group_names[g].replace(" on ", "\non ") for g in present])
     axes.set(ylabel="accuracy (%)", ylim=(baseline, 106))
     axes.grid(False, axis="x")
 
@@ -374,13 +378,15 @@ def training_curves(history: Sequence[Mapping[str, Any]], group_names: Sequence[
     loss.plot(epochs, [entry["loss"] for entry in history], color=INK, marker="o", markersize=3)
     loss.set(xlabel="epoch", ylabel="training loss", ylim=(0, None))
     table = 100 * np.array([entry["group_accuracy"] for entry in history], dtype=float)
-    for group, name in enumerate(group_names):
-        accuracy.plot(epochs, table[:, group], color=group_colour(group), marker="o", markersize=3, label=name)
+    present = np.flatnonzero(np.isfinite(table).any(axis=0))
+    for group in present:
+        accuracy.plot(epochs, table[:, group], color=group_colour(group), marker="o", markersize=3,
+                      label=group_names[group])
     accuracy.set(xlabel="epoch", ylabel="accuracy on validation (%)", ylim=(-2, 102))
     for axes in (loss, accuracy):
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     figure.legend(*accuracy.get_legend_handles_labels(), loc="lower center", bbox_to_anchor=(0.5, -0.07),
-                  ncols=len(group_names))
+                  ncols=len(present))
     figure.tight_layout()
     return figure
 
@@ -391,21 +397,22 @@ def confusion_figure(counts: np.ndarray, classes: Sequence[str], group_names: Se
     counts: integers (G, C), how many images of each group were given to each class.
     """
     n_groups, n_classes = counts.shape
-    figure = Figure((WIDTH, 0.6 + 0.42 * n_groups))
+    present = np.flatnonzero(counts.sum(axis=1))
+    figure = Figure((WIDTH, 0.6 + 0.42 * len(present)))
     axes = figure.subplots()
     shares = 100 * counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
-    for group in range(n_groups):
+    for place, group in enumerate(present):
         own = group * n_classes // n_groups
         begin = 0.0
         for label in (own, *(c for c in range(n_classes) if c != own)):
             share = shares[group, label]
-            axes.barh(group, share, left=begin, height=0.72, color=group_colour(group), edgecolor="white",
+            axes.barh(place, share, left=begin, height=0.72, color=group_colour(group), edgecolor="white",
                       alpha=0.9 if label == own else 0.28)
             if share >= 14:
-                axes.text(begin + share / 2, group, f"{classes[label]} {share:.1f} %", ha="center", va="center",
+                axes.text(begin + share / 2, place, f"{classes[label]} {share:.1f} %", ha="center", va="center",
                           fontsize=8, color="white" if label == own else INK)
             begin += share
-    axes.set_yticks(range(n_groups), group_names)
+    axes.set_yticks(range(len(present)), [group_names[group] for group in present])
     axes.set(xlim=(0, 100), xlabel="predicted class (% of the group)")
     axes.invert_yaxis()
     axes.grid(False)

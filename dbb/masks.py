@@ -23,16 +23,22 @@ MaskLookup = Callable[[np.ndarray], torch.Tensor]
 """Gives the masks to inpaint, bool (B, S, S), of the originals with the ids int64 (B,)."""
 
 
-def best_mask(candidates: Candidates, min_area: float) -> tuple[torch.Tensor, float] | None:
-    """Return the mask, bool (S, S), and score of the best candidate that covers ``min_area`` of the image.
+def choose_mask(candidates: Candidates, min_area: float, choice: str = "best") -> tuple[torch.Tensor, float] | None:
+    """Return the mask, bool (S, S), and score of one of the candidates that cover ``min_area`` of the image; None when
+    there is none.
 
-    None when there is no such candidate. (The released code takes the first candidate instead.)
+    choice: "best", of the highest score, or "first", as the released code takes it.
+
+    Raises InputError for another choice.
     """
+    if choice not in ("best", "first"):
+        raise InputError(f"unknown choice of a mask {choice!r}: choose 'best' or 'first'")
     large = candidates.masks.float().mean(dim=(1, 2)) >= min_area
     if not large.any():
         return None
-    best = int(candidates.scores.where(large, -torch.inf).argmax())
-    return candidates.masks[best], float(candidates.scores[best])
+    order = candidates.scores.where(large, -torch.inf) if choice == "best" else large.int()
+    chosen = int(order.argmax())
+    return candidates.masks[chosen], float(candidates.scores[chosen])
 
 
 def pad_mask(mask: torch.Tensor, pixels: int) -> torch.Tensor:
@@ -152,9 +158,9 @@ def find_masks(
     for start in track(range(0, len(positions), batch_size), "masks"):
         pixels = images.pixels(positions[start:start + batch_size], size)
         for candidates in segmenter.segment(pixels, prompt):
-            best = best_mask(candidates, settings.min_area)
-            mask, score = best or (torch.zeros(size, size, dtype=torch.bool), float("nan"))
-            found.append(best is not None)
+            chosen = choose_mask(candidates, settings.min_area, settings.choice)
+            mask, score = chosen or (torch.zeros(size, size, dtype=torch.bool), float("nan"))
+            found.append(chosen is not None)
             scores.append(score)
             raw.append(np.packbits(mask.numpy()))
             padded.append(np.packbits(inpainting_mask(mask, settings.pad, settings.box).numpy()))

@@ -141,7 +141,7 @@ def _share(values: np.ndarray) -> float:
 # ------------------------------------------------------------------------------------------------ accuracies
 
 def accuracy_table(measured: Mapping[str, Mapping[str, Any]], group_names: Sequence[str]) -> pd.DataFrame:
-    """Return accuracies, a row per group and measure, a column per model, and the change in points.
+    """Return accuracies, a row per group that has images and per measure, a column per model, and the change in points.
 
     measured: model name -> the fields of `GroupMetrics`, the base model first. "change" is the last model's less
     the first's, in percentage points.
@@ -151,6 +151,7 @@ def accuracy_table(measured: Mapping[str, Mapping[str, Any]], group_names: Seque
         shares = [*metrics["group_accuracy"], *(metrics[key] for key in MEASURES)]
         columns[model] = [float("nan") if share is None else share for share in shares]
     table = pd.DataFrame(columns, index=[*group_names, *MEASURES.values()], dtype="float64")
+    table = table[table.notna().any(axis=1) | table.index.isin(MEASURES.values())]
     if len(measured) > 1:
         table["change"] = 100 * (table.iloc[:, -1] - table.iloc[:, 0])
     return table

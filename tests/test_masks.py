@@ -9,8 +9,8 @@ from dbb.benchmarks import MaskSettings
 from dbb.data.images import ArrayPixels, ImageSet
 from dbb.errors import InputError
 from dbb.masks import (
-    best_mask,
     box_mask,
+    choose_mask,
     coverage,
     find_masks,
     inpainting_mask,
@@ -48,16 +48,26 @@ def red_boxes() -> torch.Tensor:
     return images
 
 
-def test_best_mask_is_the_surest_that_is_large_enough() -> None:
+def test_choose_mask_is_the_surest_that_is_large_enough() -> None:
     masks = torch.zeros(3, 10, 10, dtype=torch.bool)
     masks[0, 0, 0] = True
     masks[1, :5] = True
     masks[2, :3] = True
     candidates = Candidates(masks, torch.tensor([0.9, 0.4, 0.6]))
-    mask, score = best_mask(candidates, min_area=0.02)
+    mask, score = choose_mask(candidates, min_area=0.02)
     assert torch.equal(mask, masks[2]) and score == pytest.approx(0.6)
-    assert best_mask(candidates, min_area=0.6) is None
-    assert best_mask(Candidates(masks[:0], torch.zeros(0)), min_area=0.0) is None
+    assert choose_mask(candidates, min_area=0.6) is None
+    assert choose_mask(Candidates(masks[:0], torch.zeros(0)), min_area=0.0) is None
+
+
+def test_the_first_mask_is_the_first_that_is_large_enough() -> None:
+    masks = torch.zeros(4, 10, 10, dtype=torch.bool)
+    masks[1, :2], masks[2, :3], masks[3, :4] = True, True, True
+    candidates = Candidates(masks, torch.tensor([0.2, 0.3, 0.9, 0.8]))
+    mask, score = choose_mask(candidates, min_area=0.01, choice="first")
+    assert torch.equal(mask, masks[1]) and score == pytest.approx(0.3)
+    with pytest.raises(InputError, match="unknown choice of a mask 'last'"):
+        choose_mask(candidates, 0.01, "last")
 
 
 def test_padding_is_the_set_of_pixels_within_reach() -> None:

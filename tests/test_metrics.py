@@ -59,8 +59,13 @@ def test_nothing_to_evaluate_is_refused():
     empty = np.array([], dtype=int)
     with pytest.raises(InputError, match="no images"):
         evaluate(empty, empty, empty, 4, np.ones(4))
-    with pytest.raises(InputError, match="train_counts"):
-        evaluate(np.array([0]), np.array([0]), np.array([0]), 4, np.array([0, 5, 5, 5]))
+
+
+def test_groups_that_training_never_saw_have_no_weighted_average():
+    """MetaShift: the places of the test split are none of the training split's."""
+    measured = evaluate(np.array([0, 0, 1]), np.array([0, 1, 1]), np.array([0, 2, 2]), 4, np.array([0, 5, 0, 5]))
+    assert np.isnan(measured.weighted_average)
+    assert measured.worst_group == 0.5 and measured.average == pytest.approx(2 / 3)
 
 
 def test_confusions_count_every_image_once():

@@ -12,7 +12,7 @@ from PIL import Image
 from standins import SIZE, make_grounding_dino, make_sam, make_sam2, make_segmenter, pictures
 
 from dbb.errors import InputError
-from dbb.masks import best_mask
+from dbb.masks import choose_mask
 from dbb.segmenters import CLIPSegSegmenter, GroundedSAMSegmenter, choice, load_segmenter
 
 MAKERS = {"sam": make_sam, "sam2": make_sam2}
@@ -169,10 +169,10 @@ def test_boxes_become_masks_at_the_size_of_the_image(scripted) -> None:
 
 def test_the_best_mask_is_of_the_surest_box_that_is_large_enough(scripted) -> None:
     one, none, several = scripted.segment(greys(), "bird")
-    assert best_mask(none, 0.0) is None
-    assert torch.equal(best_mask(one, 0.01)[0], box(*BOXES[0][0]))
-    assert torch.equal(best_mask(several, 0.0)[0], box(*BOXES[2][0]))
-    mask, score = best_mask(several, 0.05)
+    assert choose_mask(none, 0.0) is None
+    assert torch.equal(choose_mask(one, 0.01)[0], box(*BOXES[0][0]))
+    assert torch.equal(choose_mask(several, 0.0)[0], box(*BOXES[2][0]))
+    mask, score = choose_mask(several, 0.05)
     assert torch.equal(mask, box(*BOXES[2][2])) and score == pytest.approx(0.7)
 
 

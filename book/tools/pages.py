@@ -12,6 +12,7 @@ from pathlib import Path
 import yaml
 from docutils import nodes
 from markdown_tables import markdown_table
+from paper_tables import paper_pages
 from sphinx.application import Sphinx
 from sphinx.transforms.post_transforms import SphinxPostTransform
 from sphinx.util import logging
@@ -78,6 +79,7 @@ def write_generated(app: Sphinx) -> None:
         "parameters.md": parameters_page(sorted((book.parent / "notebooks").glob("*.ipynb"))).encode(),
         "runs.md": runs_page(runs).encode(),
         "reported.md": reported_page(reported).encode(),
+        **paper_pages(reported, book.parent / "results"),
         "api.md": api_page().encode(),
         "study.md": study_summary(book.parent / "results").encode(),
     }

@@ -4,7 +4,6 @@ python book/tools/paper.py collect waterbirds runs results 0 1 2
 """
 
 import argparse
-from pathlib import Path
 
 import pandas as pd
 

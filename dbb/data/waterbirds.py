@@ -27,8 +27,8 @@ def list_split(folder: Path, split: str) -> Listing:
     top = find_top("waterbirds", folder, TOPS, lambda place: (place / METADATA).is_file())
     table = read_columns(top / METADATA, {"img_filename": None, "y": (0, 1), "place": (0, 1), "split": (0, 1, 2)})
     table = table[table["split"] == SPLIT_CODES[split]]
-    return Listing(tuple(top / name for name in table["img_filename"]), table["y"].to_numpy(np.int64),
-                   table["place"].to_numpy(np.int64))
+    return Listing(tuple(top / name for name in table["img_filename"]), table["y"].to_numpy(np.int64, copy=True),
+                   table["place"].to_numpy(np.int64, copy=True))
 
 
 def load_split(folder: Path, split: str) -> ImageSet:
