@@ -14,7 +14,7 @@ results: .venv/installed  ## run the study again (five seeds, all arms) and writ
 	snakemake --cores all --rerun-incomplete --nolock --quiet progress host reason -- study_results
 
 paper: .venv/installed  ## the paper's experiment: make paper BENCHMARK=waterbirds SEEDS=0,1,2 CONFIG="memory=40 shards=4"
-	snakemake --cores all --resources gpu=1 --rerun-incomplete --nolock --quiet progress host reason \
+	snakemake --cores all --rerun-incomplete --nolock --quiet progress host reason \
 		--config benchmark=$(BENCHMARK) seeds=$(SEEDS) $(CONFIG) -- paper
 
 html: .venv/installed  ## build the book from the committed chapters, computing nothing

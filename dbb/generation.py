@@ -17,7 +17,7 @@ from dbb.data.images import ImageSet
 from dbb.errors import InputError
 from dbb.manifest import COLUMNS, write_manifest
 from dbb.masks import MaskLookup
-from dbb.models import decode_latents, encode_images, latent_masks, to_signed, to_uint8
+from dbb.models import decode_latents, encode_images, is_compiled, latent_masks, to_signed, to_uint8
 from dbb.progress import track
 from dbb.seeds import image_seed, stage_generator
 from dbb.store import atomic_path, require_file
@@ -199,7 +199,7 @@ def generate(
         raise InputError(f"shard {number} of {shards}: count from 0 to {shards - 1}")
     positions = _positions(images, manifest["source_id"].to_numpy())
     todo = np.flatnonzero(manifest["status"] != "no mask")
-    common = (_model_digest(pipe), size, settings.steps, settings.guidance_scale, composited)
+    common = (_model_digest(pipe), is_compiled(pipe), size, settings.steps, settings.guidance_scale, composited)
     batches, states = _batches(manifest, todo, settings.batch_size)[number::shards], {}
     with _Writer() as writer:
         for rows in track(batches, "images"):

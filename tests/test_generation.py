@@ -208,6 +208,18 @@ def test_bad_input_is_named_before_any_work(pipe, folder, tmp_path) -> None:
         load_generated(tmp_path / "b", done, SIZE)
 
 
+def test_a_compiled_denoiser_paints_anew_and_nearly_the_same(folder, tmp_path) -> None:
+    own = load_inpainting(str(folder))
+    run(own, folder, tmp_path)
+    plain = load_generated(tmp_path, make_plan(folder).assign(status="generated"), SIZE)
+    first = hashes(tmp_path)
+    own.unet.compile(backend="eager")  # the true one, minutes of C++, is timed in benchmarks/true_size.py
+    run(own, folder, tmp_path)
+    assert not set(hashes(tmp_path).values()) & set(first.values()), "stamped as made otherwise"
+    again = load_generated(tmp_path, make_plan(folder).assign(status="generated"), SIZE)
+    assert (plain.int() - again.int()).abs().max() <= 1
+
+
 def test_shards_paint_the_same_files_as_one_run_whatever_their_order(pipe, folder, tmp_path) -> None:
     run(pipe, folder, tmp_path / "whole")
     parts = [run(pipe, folder, tmp_path / "sharded", shard=(number, 3)) for number in (2, 0, 1)]

@@ -21,7 +21,7 @@ from dbb.store import NOTEBOOKS, project_root
 
 sys.path.insert(0, str(project_root() / "book/tools"))
 
-import paper  # noqa: E402
+import paper
 
 TINY = {
     "01-data": {"shown": 2},
