@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 
 sys.path.insert(0, "book/tools")
+from configuration import check_config
 from imports import dbb_files
 
 from dbb.benchmarks import get_benchmark
@@ -54,13 +55,15 @@ MODELS = {
 
 # Which parameters of --config it passes on, beside benchmark, seed and runs.
 TAKES = {
-    "erm": ["classifier", "device"],
-    "tokens": ["inpainting", "segmenter", "device", "memory"],
-    "masks": ["segmenter", "device"],
-    "generated": ["inpainting", "device", "memory", "compiled"],
-    "pruned": ["classifier", "device"],
-    "retrained": ["classifier", "device"],
+    "erm": ["classifier"],
+    "tokens": ["inpainting", "segmenter", "memory"],
+    "masks": ["segmenter"],
+    "generated": ["inpainting", "memory", "compiled"],
+    "pruned": ["classifier", "memory"],
+    "retrained": ["classifier"],
 }
+
+check_config(config)
 
 
 wildcard_constraints:
@@ -118,6 +121,11 @@ def parameters(stage):
         return " ".join(f"-p {name} {shlex.quote(str(value))}" for name, value in given.items())
 
     return options
+
+
+def device(stage):
+    """Where it computes, as papermill's option: a resource and no parameter, so that another device redoes nothing."""
+    return f"-p device {config['device']}" if "device" in config and stage in TAKES else ""
 
 
 def shard_record(shard, shards):
@@ -220,11 +228,14 @@ for stage in NEEDS:
             notebook=executed(stage),
         params:
             parameters=parameters(stage),
+        resources:
+            device=device(stage),
         message:
             "{input.source} -> {output[0]}"
         threads: THREADS
         shell:
             "papermill {input.source} {output.notebook} -p benchmark {wildcards.benchmark} {params.parameters}"
+            " {resources.device}"
             " --cwd . --no-progress-bar --log-level WARNING"
 
 
@@ -240,12 +251,14 @@ rule shard:
         notebook=f"{folder('generated')}/notebooks/05-generate-{{shard}}-of-{{shards}}.ipynb",
     params:
         parameters=parameters("generated"),
+    resources:
+        device=device("generated"),
     message:
         "{input.source}, part {wildcards.shard} of {wildcards.shards} -> {output[0]}"
     threads: THREADS
     shell:
         "papermill {input.source} {output.notebook} -p benchmark {wildcards.benchmark} {params.parameters}"
-        " -p shard {wildcards.shard} -p shards {wildcards.shards} -p compared 1"
+        " {resources.device} -p shard {wildcards.shard} -p shards {wildcards.shards} -p compared 1"
         " --cwd . --no-progress-bar --log-level WARNING"
 
 
@@ -262,12 +275,10 @@ rule dataset:
 rule paper:
     input:
         expand(record("results"), benchmark=BENCHMARK, seed=PAPER_SEEDS),
-    params:
-        seeds=" ".join(PAPER_SEEDS),
     message:
         f"{RESULTS}/{BENCHMARK}/paper.csv"
     shell:
-        f"python book/tools/paper.py collect {BENCHMARK} {RUNS} {RESULTS} {{params.seeds}}"
+        f"python book/tools/paper.py collect {BENCHMARK} {RUNS} {RESULTS}"
 
 
 # The study: a job per seed on one thread each, as many beside each other as there are cores; then the results. These are

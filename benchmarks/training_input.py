@@ -2,7 +2,7 @@
 a cache and augmented as whole batches. One run measures all ways, on made-up photographs of Waterbirds' sizes.
 
     python benchmarks/training_input.py                         a minute on two cores; prints a table
-    python benchmarks/training_input.py --out results/true-size  writes training-input.json there too
+    python benchmarks/training_input.py --out results            writes training-input.json there too, for the book
 
 The first two give normalised float32 batches (32, 3, 224, 224), randomly cropped and mirrored, on the CPU; the third
 stops before the augmentation, which `dbb.training.fit` does on the GPU where there is one. ResNet-50 does not run.
@@ -30,6 +30,7 @@ from dbb.benchmarks import WATERBIRDS
 from dbb.data import waterbirds
 from dbb.data.cache import CachedPixels
 from dbb.data.files import FilePixels
+from dbb.data.images import Resampled
 from dbb.store import write_json
 from dbb.training import Examples
 from dbb.transforms import AREAS, training_input
@@ -87,7 +88,7 @@ def measure(folder: Path, per_group: int, workers: int) -> pd.DataFrame:
     """Return images per second of each way, with ``per_group`` photographs of each group made up in ``folder``."""
     images = waterbirds.load_split(write_waterbirds(folder, {"train": per_group, "val": 1, "test": 1}), "train")
     n, size, files = len(images), WATERBIRDS.read_size, images.source
-    cache = CachedPixels(files, folder / "train.npy", n, size)
+    cache = CachedPixels(Resampled(files, WATERBIRDS.generation_size), folder / "train.npy", n, size)
     start = time.perf_counter()
     cache.read([0], size)
     filling = n / (time.perf_counter() - start)

@@ -22,7 +22,8 @@ DPI = 100
 INK, MUTED = "#333333", "#8a8a8a"
 
 # Okabe and Ito's colours, told apart by colour-blind readers; one for each group g = A * y + a.
-GROUP_COLOURS = ("#009E73", "#56B4E9", "#E69F00", "#0072B2", "#CC79A7", "#D55E00")
+GROUP_COLOURS = ("#009E73", "#56B4E9", "#E69F00", "#0072B2", "#CC79A7", "#D55E00", "#999933", "#882255", "#332288",
+                 "#999999")
 MASK_COLOUR = (0.90, 0.10, 0.55)
 
 Pictures = torch.Tensor | np.ndarray
@@ -204,7 +205,9 @@ def path_figure(pictures: Pictures, alphas: np.ndarray, curve_alphas: np.ndarray
     axes = figure.add_axes((0.07, 0.36 / (height + below), 0.92, 1.4 / (height + below)))
     axes.plot(curve_alphas, scores, color=RIGHT_COLOUR)
     axes.fill_between(curve_alphas, scores, scores[0], color=RIGHT_COLOUR, alpha=0.12)
-    axes.set(xlabel=r"$\alpha$", ylabel=score, xlim=(0, 1), ylim=(-0.03, 1.03))
+    axes.set(xlabel=r"$\alpha$", ylabel=score, xlim=(0, 1))
+    if scores.min() >= 0 and scores.max() <= 1:
+        axes.set_ylim(-0.03, 1.03)
     return figure
 
 
@@ -265,11 +268,13 @@ def retraining_curves(history: Sequence[Mapping[str, Any]], best_epoch: int, bef
     accuracy.axvline(best_epoch, color=INK, linestyle="--", linewidth=1)
     accuracy.annotate("kept", (best_epoch, 0), xycoords=("data", "axes fraction"), xytext=(-3, 3), ha="right",
                       textcoords="offset points", fontsize=8)
-    accuracy.set(xlabel="epoch (0: before)", ylabel="accuracy on validation (%)", xticks=epochs)
+    accuracy.set(xlabel="epoch (0: before)", ylabel="accuracy on validation (%)")
     figure.legend(*accuracy.get_legend_handles_labels(), loc="lower center", bbox_to_anchor=(0.5, -0.07),
                   ncols=len(present))
     loss.plot(epochs[1:], [entry["loss"] for entry in history], color=INK, marker="o", markersize=3)
-    loss.set(xlabel="epoch", ylabel="loss of eq. 8", xticks=epochs[1:], ylim=(0, None))
+    loss.set(xlabel="epoch", ylabel="loss of eq. 8", ylim=(0, None))
+    for axes in (accuracy, loss):
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     figure.tight_layout()
     return figure
 

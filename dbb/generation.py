@@ -36,8 +36,9 @@ def masked_noising(
 
     z0, noise: (B, 4, h, w); mask: (B, 1, h, w), 0 or 1 or bool; alpha_bar: abar_t in 0..1, a number or (B,).
     """
-    alpha_bar = torch.as_tensor(alpha_bar, dtype=z0.dtype, device=z0.device).reshape(-1, 1, 1, 1)
-    return torch.where(mask.bool(), alpha_bar.sqrt() * z0 + (1 - alpha_bar).sqrt() * noise, z0)
+    # In half precision 1 - abar_t would be 0 at the first times.
+    alpha_bar = torch.as_tensor(alpha_bar, dtype=torch.float32, device=z0.device).reshape(-1, 1, 1, 1)
+    return torch.where(mask.bool(), (alpha_bar.sqrt() * z0 + (1 - alpha_bar).sqrt() * noise).to(z0.dtype), z0)
 
 
 def noising_pictures(
@@ -208,7 +209,7 @@ def generate(
             painting = masks(batch["source_id"].to_numpy(copy=True))
             stamp = _stamp(common, batch, originals, painting)
             files = [directory / name for name in batch["file"]]
-            if all(_read_stamp(path) == stamp for path in files):
+            if writer.all_stamped(files, stamp):
                 continue
             prompt = batch["prompt"].iloc[0]
             if prompt not in states:
@@ -227,11 +228,15 @@ def generate(
 
 
 class _Writer:
-    """Writes one batch of PNGs in other threads, while the next batch is painted."""
+    """Writes one batch of PNGs in other threads, while the next batch is painted; and reads stamps in them."""
 
     def __enter__(self) -> "_Writer":
         self._pool, self._pending = ThreadPoolExecutor(), []
         return self
+
+    def all_stamped(self, files: list[Path], stamp: str) -> bool:
+        """Return whether all ``files`` are whole and carry ``stamp``."""
+        return files[0].exists() and all(found == stamp for found in self._pool.map(_read_stamp, files))
 
     def write(self, files: list[Path], images: torch.Tensor, stamp: str) -> None:
         """Begin to write ``images``, uint8 (B, 3, S, S), when the batch before is on the disk."""

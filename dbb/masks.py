@@ -66,11 +66,12 @@ def inpainting_mask(mask: torch.Tensor, pad: int, box: bool) -> torch.Tensor:
 def resize_masks(masks: torch.Tensor, size: int) -> torch.Tensor:
     """Return masks, bool (B, S, S), at ``size`` px: bool (B, size, size).
 
-    A pixel is inside when any part of it was: shrunk with its image, a mask still covers all that changed.
+    A pixel is inside when any pixel inside had a share in it: shrunk with its image (`dbb.data.images.resized`), a mask
+    still covers all that changed.
     """
     if masks.shape[-1] == size or len(masks) == 0:
         return masks.reshape(len(masks), size, size)
-    return F.adaptive_max_pool2d(masks[:, None].float(), size)[:, 0].bool()
+    return F.interpolate(masks[:, None].float(), (size, size), mode="bilinear", antialias=True)[:, 0] > 0
 
 
 def input_masks(masks: MaskLookup, ids: np.ndarray, input_format: InputFormat) -> np.ndarray:

@@ -43,12 +43,19 @@ def pick_device(name: str) -> torch.device:
 
 
 def default_dtype(device: str | torch.device) -> torch.dtype:
-    """Return float32 for a CPU, which computes slowly in half precision; elsewhere bfloat16, whose range gradients
-    need, or float16 on a GPU that is too old for it.
+    """Return the type for gradients and detectors, which need float32's range: bfloat16 on a GPU that computes in it
+    (compute capability 8, Ampere, or newer), else float32.
     """
-    if torch.device(device).type == "cpu":
-        return torch.float32
-    return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
+    device = torch.device(device)
+    capable = device.type == "cuda" and torch.cuda.get_device_capability(device)[0] >= 8
+    return torch.bfloat16 if capable else torch.float32
+
+
+def sampling_dtype(device: str | torch.device) -> torch.dtype:
+    """Return the type to sample in: float16 on a GPU, as the released code does, since it rounds eight times finer than
+    bfloat16 and a sampler adds its steps up; float32 on a CPU.
+    """
+    return torch.float16 if torch.device(device).type == "cuda" else torch.float32
 
 
 def local_folder(spec: str, what: str) -> Path:
@@ -102,11 +109,15 @@ MEMORY_BATCH = {16: 8, 40: 32, 80: 64}
 """GiB of a GPU -> images of 512 px inpainted at a time with Stable Diffusion 2 in half precision."""
 
 
+ATTRIBUTION_BATCH = {16: 128, 40: 256, 80: 256}
+"""GiB of a GPU -> images and points of eq. 4 in one pass of ResNet-50, which keeps 86 MB for each at 224 px."""
+
+
 def load_inpainting(spec: str, device: str | torch.device = "cpu", dtype: torch.dtype | None = None,
                     sampler: str = "dpm-solver++") -> StableDiffusionInpaintPipeline:
     """Load an inpainting pipeline, ready to sample: no safety checker, no progress bar, the fast sampler.
 
-    spec: as `find_source` reads it. dtype: of all weights, whatever was stored; None: `default_dtype`.
+    spec: as `find_source` reads it. dtype: of all weights, whatever was stored; None: `sampling_dtype`.
     sampler: a name of `SAMPLERS`; the number of its steps is an argument of each call.
 
     Raises InputError when the folder is missing or incomplete, the Hub cannot be reached, or the sampler is unknown.
@@ -117,7 +128,7 @@ def load_inpainting(spec: str, device: str | torch.device = "cpu", dtype: torch.
     try:
         with quiet_loading():
             pipe = StableDiffusionInpaintPipeline.from_pretrained(
-                source.name, revision=source.revision, dtype=dtype or default_dtype(device),
+                source.name, revision=source.revision, dtype=dtype or sampling_dtype(device),
                 safety_checker=None, feature_extractor=None, requires_safety_checker=False)
     except (OSError, ValueError) as error:
         raise InputError(f"cannot load the inpainting pipeline {spec} ({error}): {source.remedy}") from error
@@ -134,7 +145,8 @@ def compile_denoiser(pipe: StableDiffusionInpaintPipeline) -> None:
     """Compile the denoiser in place: the first batch takes minutes, the others less time than before. Pictures may
     differ from those of the plain denoiser in their last bit.
     """
-    pipe.unet.compile(fullgraph=True)
+    # A graph for each size of batch: one for all of them is slower, and depends on which sizes came before.
+    pipe.unet.compile(fullgraph=True, dynamic=False)
 
 
 def is_compiled(pipe: StableDiffusionInpaintPipeline) -> bool:

@@ -201,8 +201,8 @@ class StageRun:
 
     Fill ``run.metrics`` (accuracies, losses, rates) and ``run.counts`` (images made, skipped, failed) in the
     body. At its end `run.json` is written: stage, parameters, seed, versions, git commit, device, threads,
-    start, wall time (s), peak memory of the process (MB), metrics and counts. An earlier run.json is removed
-    at the start, so one that exists belongs to a stage that ended well.
+    start, wall time (s), peak memory of the process and of its GPU (MB), metrics and counts. An earlier run.json is
+    removed at the start, so one that exists belongs to a stage that ended well.
     """
 
     def __init__(self, directory: str | Path, parameters: Mapping[str, Any], seed: int) -> None:
@@ -229,11 +229,12 @@ class StageRun:
             "seed": self.seed,
             "versions": _versions(),
             "git": _git_state(),
-            "device": _device_name(),
+            "device": _device_name(self.parameters.get("device", "auto")),
             "threads": torch.get_num_threads(),
             "started": self._started.isoformat(timespec="seconds"),
             "wall_s": round(time.perf_counter() - self._clock, 3),
             "peak_memory_mb": _peak_memory_mb(),
+            "peak_gpu_memory_mb": _peak_gpu_memory_mb(),
             "metrics": self.metrics,
             "counts": self.counts,
         }
@@ -259,10 +260,17 @@ def _git(root: Path, *arguments: str) -> str:
     return done.stdout.strip()
 
 
-def _device_name() -> str:
-    if torch.cuda.is_available():
-        return torch.cuda.get_device_name()
+def _device_name(device: str) -> str:
+    if device != "cpu" and torch.cuda.is_available():
+        return torch.cuda.get_device_name(None if device == "auto" else device)
     return f"{platform.machine()} CPU, {os.cpu_count()} cores"
+
+
+def _peak_gpu_memory_mb() -> float | None:
+    """Return the most GPU memory that this process's tensors held so far, MB; None where no GPU was used."""
+    if not torch.cuda.is_initialized():
+        return None
+    return round(max(map(torch.cuda.max_memory_allocated, range(torch.cuda.device_count()))) / 1e6, 1)
 
 
 def _peak_memory_mb() -> float:

@@ -6,7 +6,7 @@ import torch
 from standins import SIZE, make_segmenter, pictures
 
 from dbb.benchmarks import MaskSettings
-from dbb.data.images import ArrayPixels, ImageSet
+from dbb.data.images import ArrayPixels, ImageSet, resized
 from dbb.errors import InputError
 from dbb.masks import (
     box_mask,
@@ -90,11 +90,19 @@ def test_box_is_the_bounding_box() -> None:
 
 
 def test_a_smaller_mask_covers_all_that_the_larger_one_touched() -> None:
-    mask = torch.zeros(2, 8, 8, dtype=torch.bool)
-    mask[0, 3, 5] = True
-    small = resize_masks(mask, 4)
-    assert small[0].nonzero().tolist() == [[1, 2]] and not small[1].any()
-    assert torch.equal(resize_masks(mask, 8), mask) and resize_masks(mask[:0], 4).shape == (0, 4, 4)
+    rng = np.random.default_rng(0)
+    before = rng.integers(0, 256, (64, 64, 3), dtype=np.uint8)
+    rows, columns = np.mgrid[:64, :64]
+    mask = (rows - 30) ** 2 + (columns - 25) ** 2 < 15 ** 2
+    after = np.where(mask[..., None], 255 - before, before)
+    for size in (32, 28, 17):
+        small = resize_masks(torch.from_numpy(mask)[None], size)[0].numpy()
+        changed = (resized(before, size) != resized(after, size)).any(axis=2)
+        assert not (changed & ~small).any(), "a changed pixel lies outside"
+        assert small.sum() < np.pi * (15 * size / 64 + 1.6) ** 2, "and little else lies inside"
+    empty = torch.zeros(2, 64, 64, dtype=torch.bool)
+    assert not resize_masks(empty, 32).any() and resize_masks(empty[:0], 32).shape == (0, 32, 32)
+    assert torch.equal(resize_masks(torch.from_numpy(mask)[None], 64)[0], torch.from_numpy(mask))
 
 
 def test_table_keeps_both_masks_and_counts_failures(tmp_path) -> None:

@@ -10,6 +10,7 @@ import pkgutil
 from pathlib import Path
 
 import yaml
+from costs import cost_pages
 from docutils import nodes
 from markdown_tables import markdown_table
 from paper_tables import paper_pages
@@ -80,6 +81,7 @@ def write_generated(app: Sphinx) -> None:
         "runs.md": runs_page(runs).encode(),
         "reported.md": reported_page(reported).encode(),
         **paper_pages(reported, book.parent / "results"),
+        **cost_pages(book.parent / "results", reported),
         "api.md": api_page().encode(),
         "study.md": study_summary(book.parent / "results").encode(),
     }

@@ -155,7 +155,7 @@ def code(text: str) -> str:
 def published_part(reported: dict, bm: Benchmark) -> str:
     """Return the published tables that concern one benchmark: group sizes, accuracies, pruning, an ablation, hours."""
     parts = [
-        "**Images per group, Tables 6 to 8.**",
+        f"**Images per group, Tables 6 to 8.** {reported['tables6-8']['note']}",
         markdown_table(["group", "training", "validation", "test"], rows_of(reported["tables6-8"], bm.title)),
         "**Accuracy on test, Tables 1 and 2.** Worst group / average in %; a dash: the source gives none.",
         markdown_table(["method", "accuracy"], accuracy_rows(reported, bm)),
@@ -206,8 +206,10 @@ def measured_part(results: Path, bm: Benchmark) -> str:
     one = runs.drop_duplicates("seed")
     seeds, devices = ", ".join(map(str, one["seed"])), ", ".join(one["device"].unique())
     caption = f"**Accuracy on test, measured here.** Mean over the seeds {seeds} and its 95 % interval, in %."
+    hours = one["hours"].dropna()  # unknown where a run was cut off and went on
+    taken = f"{hours.mean():.1f} hours" if len(hours) else "a time that is not known, having been cut off,"
     closing = (f"On average {one['generated'].mean():,.0f} images were generated and {one['kept'].mean():,.0f} kept; "
-               f"masks, generation and pruning took {one['hours'].mean():.1f} hours per seed on {devices}.")
+               f"masks, generation and pruning took {taken} per seed on {devices}.")
     return "\n\n".join([caption, markdown_table(["model", "seeds", *MEASURES.values()], rows), closing])
 
 

@@ -8,7 +8,7 @@ from dbb import store
 from dbb.benchmarks import Benchmark
 from dbb.data import celeba, metashift, mini_waterbirds, waterbirds
 from dbb.data.cache import CachedPixels
-from dbb.data.images import ImageSet
+from dbb.data.images import ImageSet, Resampled
 from dbb.data.layout import dataset_folder
 from dbb.errors import InputError
 
@@ -46,7 +46,8 @@ def make_data(benchmark: Benchmark, runs: str | Path, sizes: Mapping[str, int | 
 def load_split(benchmark: Benchmark, split: str, runs: str | Path) -> ImageSet:
     """Return the split "train", "val" or "test" of a benchmark.
 
-    Pictures in files are decoded once, at the size at which the classifier's are read, into `runs/<benchmark>/data`.
+    Pictures in files are decoded once, at the size at which the classifier's are read, into `runs/<benchmark>/data`;
+    at every size they are resampled from the size of generation, as generated pictures are.
 
     Raises InputError for an unknown split, a missing or an unreadable file.
     """
@@ -58,8 +59,9 @@ def load_split(benchmark: Benchmark, split: str, runs: str | Path) -> ImageSet:
     if not len(images):
         raise InputError(f"{dataset_folder(benchmark.name)} lists no pictures of the split {split!r}: run "
                          f"`python -m dbb.data verify {benchmark.name}`")
-    size = benchmark.read_size
-    return replace(images, source=CachedPixels(images.source, made / f"{split}-{size}.npy", len(images), size))
+    size, first = benchmark.read_size, benchmark.generation_size
+    cache = CachedPixels(Resampled(images.source, first), made / f"{split}-{size}.npy", len(images), size)
+    return replace(images, source=cache)
 
 
 def _check_split(split: str) -> None:

@@ -7,16 +7,25 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 import torch
 
-from dbb.data.files import FilePixels
+from dbb.data.images import PixelSource
 from dbb.errors import InputError
 from dbb.progress import track
 from dbb.store import atomic_path, read_json, write_json
 
 CHUNK = 256  # images in memory while the array is made: 50 MB at 256 px
+
+
+class Digestible(PixelSource, Protocol):
+    """A source that can tell its pictures from others without reading them."""
+
+    def digest(self) -> str:
+        """See `dbb.data.files.FilePixels.digest`."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -28,7 +37,7 @@ class CachedPixels:
     Other sizes are read from the files.
     """
 
-    source: FilePixels
+    source: Digestible
     path: Path
     n: int
     size: int

@@ -45,7 +45,8 @@ def resized(picture: np.ndarray, size: int) -> np.ndarray:
 @dataclass(frozen=True)
 class Resampled:
     """A source whose pictures are first read at ``size`` px and resampled from there to every other size, as
-    pictures generated at that size are: pairs then differ where they were painted, and nowhere else.
+    pictures generated at that size are: original and generated pictures then differ where they were painted and nowhere
+    else, and the classifier cannot tell one kind by its sharpness.
     """
 
     source: PixelSource
@@ -59,6 +60,11 @@ class Resampled:
         pictures = [resized(picture, size) for picture in pixels.permute(0, 2, 3, 1).numpy()]
         stacked = np.stack(pictures) if pictures else np.zeros((0, size, size, 3), np.uint8)
         return torch.from_numpy(stacked).permute(0, 3, 1, 2).contiguous()
+
+
+    def digest(self) -> str:
+        """Return what tells these pictures from others (`dbb.data.files.FilePixels.digest`)."""
+        return f"{self.source.digest()}-via-{self.size}"
 
 
 @dataclass(frozen=True)
@@ -91,10 +97,6 @@ class ImageSet:
     def pixels(self, positions: Sequence[int] | np.ndarray, size: int) -> torch.Tensor:
         """Return uint8 (B, 3, size, size) of the images at ``positions`` (0..N-1) of this set."""
         return self.source.read(self.ids[np.asarray(positions, dtype=np.int64)], size)
-
-    def seen_at(self, size: int) -> "ImageSet":
-        """Return the same images, each size of which is resampled from ``size`` px (`Resampled`)."""
-        return replace(self, source=Resampled(self.source, size))
 
     def subset(self, positions: Sequence[int] | np.ndarray) -> "ImageSet":
         """Return the images at ``positions``, in that order; ``ids`` still name the original split."""

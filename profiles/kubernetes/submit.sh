@@ -10,6 +10,12 @@ set -eu
 gpu_limit=""
 if [ "$4" -gt 0 ]; then gpu_limit=", nvidia.com/gpu: $4"; fi
 
+environment="{name: PATH, value: \"$PATH\"}"
+for name in DBB_DATA HF_HOME HF_HUB_OFFLINE TORCH_HOME; do
+  eval "value=\${$name:-}"
+  if [ -n "$value" ]; then environment="$environment, {name: $name, value: \"$value\"}"; fi
+done
+
 kubectl create --output name --filename - << MANIFEST
 apiVersion: batch/v1
 kind: Job
@@ -27,7 +33,7 @@ spec:
           image: "$DBB_IMAGE"
           workingDir: "$PWD"
           command: ["/bin/sh", "$5"]
-          env: [{name: PATH, value: "$PATH"}]
+          env: [$environment]
           resources:
             requests: {cpu: $1, memory: ${2}M}
             limits: {memory: ${2}M$gpu_limit}
