@@ -33,13 +33,16 @@ class TrainingSettings:
 
 @dataclass(frozen=True)
 class InversionSettings:
-    """Textual inversion, eq. 1. ``images``: inversion-set size per class; ``initial_word``: where a token starts."""
+    """Textual inversion, eq. 1. ``images``: inversion-set size per class; ``initial_word``: where a token starts;
+    ``vectors``: embeddings per token (the paper: 1).
+    """
 
     images: int
     steps: int
     batch_size: int
     learning_rate: float
     initial_word: str
+    vectors: int = 1
 
 
 @dataclass(frozen=True)

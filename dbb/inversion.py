@@ -4,21 +4,18 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import torch
 from diffusers import DDPMScheduler, StableDiffusionInpaintPipeline
 from torch import nn
-from transformers import CLIPTokenizer
-from transformers.utils import logging as transformers_logging
 
 from dbb.data.images import ImageSet
 from dbb.errors import InputError
 from dbb.models import encode_images, latent_masks, to_signed
 from dbb.progress import track
 from dbb.seeds import stage_generator
-from dbb.store import load_weights, save_weights
+from dbb.tokens import require_free, require_token, single_token, token_names, tokenize
 
 SNAPSHOTS = 5
 HELD_OUT_TIMES = 8
@@ -41,10 +38,11 @@ class Examples:
 class Inversion:
     """A learned token.
 
-    embedding: float32 (D,), C_i* of eq. 1; initial: float32 (D,), where it started.
+    embedding: float32 (D,), C_i* of eq. 1, or (n, D) of a token of n > 1 vectors; initial: float32 (D,), where each
+        vector started.
     losses: float64 (steps,), each step's loss; timesteps, templates: int64 (steps, B), what each step drew.
     held_out_before, held_out_after: loss on one fixed draw of noise and timesteps that no step saw.
-    snapshots: steps done -> float32 (D,), the embedding on its way.
+    snapshots: steps done -> float32, in the shape of embedding, which it was on its way.
     """
 
     token: str
@@ -118,9 +116,11 @@ def denoising_losses(
     int64 (B,); noise: eps, (B, 4, h, w). For a v-predicting denoiser the target is v in place of eps.
     """
     schedule = DDPMScheduler.from_config(pipe.scheduler.config)
-    clean, timesteps = examples.latents[positions], timesteps.to(examples.latents.device)
+    # Noised in float32: in half precision the first times would add no noise at all.
+    clean, timesteps = examples.latents[positions].float(), timesteps.to(examples.latents.device)
     noise = noise.to(clean)
-    noised = torch.cat([schedule.add_noise(clean, noise, timesteps), examples.condition[positions]], dim=1)
+    noisy = schedule.add_noise(clean, noise, timesteps).to(examples.latents.dtype)
+    noised = torch.cat([noisy, examples.condition[positions]], dim=1)
     predicted = pipe.unet(noised, timesteps, encoder_hidden_states=states.to(noised.dtype)).sample
     target = denoising_target(schedule, clean, noise, timesteps)
     return (predicted.float() - target.float()).square().mean(dim=(1, 2, 3))
@@ -146,31 +146,33 @@ def denoising_target(
 
 @contextmanager
 def _substituted(
-    layer: nn.Embedding, ids: torch.Tensor, token_id: int, row: torch.Tensor
+    layer: nn.Embedding, ids: torch.Tensor, token_ids: Sequence[int], rows: torch.Tensor
 ) -> Iterator[torch.Tensor]:
-    """Let ``layer`` answer ``row`` where ``ids`` is ``token_id``; yields ids that lie inside its table."""
-    here = (ids == token_id)[..., None]
-    hook = layer.register_forward_hook(lambda _layer, _ids, out: torch.where(here, row.to(out), out))
+    """Let ``layer`` answer ``rows[i]`` where ``ids`` is ``token_ids[i]``; yields ids that lie inside its table."""
+    places = [ids == token_id for token_id in token_ids]
+
+    def answer(_layer: nn.Module, _ids: tuple[torch.Tensor], out: torch.Tensor) -> torch.Tensor:
+        for here, row in zip(places, rows, strict=True):
+            out = torch.where(here[..., None], row.to(out), out)
+        return out
+
+    hook = layer.register_forward_hook(answer)
     try:
-        yield ids.masked_fill(ids == token_id, 0)
+        yield ids.masked_fill(torch.stack(places).any(0), 0)
     finally:
         hook.remove()
 
 
 def _states(
-    pipe: StableDiffusionInpaintPipeline, ids: torch.Tensor, token_id: int, row: torch.Tensor
+    pipe: StableDiffusionInpaintPipeline, ids: torch.Tensor, token_ids: Sequence[int], rows: torch.Tensor
 ) -> torch.Tensor:
-    """Encode prompts, int64 (B, L), with ``row`` (D,) as the placeholder's embedding: (B, L, D).
+    """Encode prompts, int64 (B, L), with ``rows`` (n, D) as the embeddings of the n ``token_ids``: (B, L, D).
 
-    The encoder's own table is neither resized nor written, and only ``row`` can receive a gradient.
+    The encoder's own table is neither resized nor written, and only ``rows`` can receive a gradient.
     """
     encoder = pipe.text_encoder
-    with _substituted(encoder.get_input_embeddings(), ids, token_id, row) as known:
+    with _substituted(encoder.get_input_embeddings(), ids, token_ids, rows) as known:
         return encoder(known).last_hidden_state
-
-
-def _tokenize(tokenizer: CLIPTokenizer, prompts: Sequence[str]) -> torch.Tensor:
-    return tokenizer(list(prompts), padding="max_length", truncation=True, return_tensors="pt").input_ids
 
 
 @contextmanager
@@ -228,7 +230,7 @@ def held_out_loss(
 
     images, masks: as in `encode_examples`; the prompts take turns.
     """
-    ids = _tokenize(pipe.tokenizer, prompts).to(pipe.text_encoder.device)
+    ids = tokenize(pipe, pipe.tokenizer, prompts).to(pipe.text_encoder.device)
     return _held_out(pipe, encode_examples(pipe, images, masks),
                      lambda: pipe.text_encoder(ids).last_hidden_state, seed)
 
@@ -244,50 +246,53 @@ def invert(
     batch_size: int,
     learning_rate: float,
     seed: int,
+    vectors: int = 1,
 ) -> Inversion:
     """Learn the embedding of ``placeholder_token`` from ``images`` by eq. 1, with Adam.
 
     images, masks: the inversion set, as in `encode_examples`.
     initial_word: a word of one token, whose embedding is the start.
     templates: prompts with one ``{}`` each, where the token goes, e.g. "a photo of a {} bird".
+    vectors: how many embeddings stand side by side for the token, 1 or more. All start alike; their places in the
+        prompt part them (as in diffusers, examples/textual_inversion).
 
-    The pipeline is left as it was: use the token by `save_token` and `add_token`.
+    The pipeline is left as it was: use the token by `dbb.tokens.save_token` and `dbb.tokens.add_token`.
 
-    Raises InputError for an empty set, a word of several tokens, a token that is a word already, or a
+    Raises InputError for an empty set, no vector, a word of several tokens, a token that is a word already, or a
     template that does not keep the token.
     """
     if len(images) == 0:
         raise InputError(f"no image to learn {placeholder_token} from: choose a larger inversion set")
-    word_id = _single_token(pipe.tokenizer, initial_word)
-    if placeholder_token in pipe.tokenizer.get_vocab():
-        raise InputError(f"{placeholder_token!r} is in the vocabulary already: choose another placeholder, "
-                         "or load the pipeline anew")
+    if vectors < 1:
+        raise InputError(f"{vectors} vectors for {placeholder_token}: give it 1 or more")
+    word_id = single_token(pipe.tokenizer, initial_word)
+    require_free(pipe.tokenizer, placeholder_token, vectors)
     tokenizer = deepcopy(pipe.tokenizer)
-    tokenizer.add_tokens(placeholder_token)
-    token_id = tokenizer.convert_tokens_to_ids(placeholder_token)
+    tokenizer.add_tokens(names := token_names(placeholder_token, vectors))
+    token_ids = tokenizer.convert_tokens_to_ids(names)
     prompts = [template.format(placeholder_token) for template in templates]
     for prompt in prompts:
-        _require_token(tokenizer, prompt, placeholder_token)
-    ids = _tokenize(tokenizer, prompts).to(pipe.text_encoder.device)
+        require_token(pipe, tokenizer, prompt, placeholder_token)
+    ids = tokenize(pipe, tokenizer, prompts).to(pipe.text_encoder.device)
 
     examples = encode_examples(pipe, images, masks)
     generator = stage_generator("inversion", placeholder_token, seed)
     initial = pipe.text_encoder.get_input_embeddings().weight[word_id].detach().float().clone()
-    row = nn.Parameter(initial.clone())
-    optimizer = torch.optim.Adam([row], lr=learning_rate)
+    rows = nn.Parameter(initial.repeat(vectors, 1))
+    optimizer = torch.optim.Adam([rows], lr=learning_rate)
     total = pipe.scheduler.config.num_train_timesteps
     keep = {round(steps * k / SNAPSHOTS) for k in range(SNAPSHOTS + 1)}
-    snapshots, losses, times_drawn, templates_drawn = {0: initial.cpu()}, [], [], []
+    snapshots, losses, times_drawn, templates_drawn = {0: _as_saved(rows)}, [], [], []
 
     with _frozen(pipe.unet, pipe.text_encoder):
-        before = _held_out(pipe, examples, lambda: _states(pipe, ids, token_id, row), seed)
+        before = _held_out(pipe, examples, lambda: _states(pipe, ids, token_ids, rows), seed)
         for step in track(range(1, steps + 1), f"inversion of {placeholder_token}"):
             positions = torch.randint(len(images), (batch_size,), generator=generator)
             times = torch.randint(total, (batch_size,), generator=generator)
             chosen = torch.randint(len(prompts), (batch_size,), generator=generator)
             noise = torch.randn(batch_size, *examples.latents.shape[1:], generator=generator)
             used, which = chosen.unique(return_inverse=True)
-            states = _states(pipe, ids[used], token_id, row)[which]
+            states = _states(pipe, ids[used], token_ids, rows)[which]
             loss = denoising_losses(pipe, examples, positions, states, times, noise).mean()
             optimizer.zero_grad()
             loss.backward()
@@ -296,100 +301,15 @@ def invert(
             times_drawn.append(times.numpy())
             templates_drawn.append(chosen.numpy())
             if step in keep:
-                snapshots[step] = row.detach().cpu().clone()
-        after = _held_out(pipe, examples, lambda: _states(pipe, ids, token_id, row), seed)
+                snapshots[step] = _as_saved(rows)
+        after = _held_out(pipe, examples, lambda: _states(pipe, ids, token_ids, rows), seed)
 
     shape = (steps, batch_size)
-    return Inversion(placeholder_token, row.detach().cpu(), initial.cpu(), np.array(losses),
+    return Inversion(placeholder_token, _as_saved(rows), initial.cpu(), np.array(losses),
                      np.array(times_drawn).reshape(shape), np.array(templates_drawn).reshape(shape),
                      before, after, snapshots)
 
 
-def _single_token(tokenizer: CLIPTokenizer, word: str) -> int:
-    ids = tokenizer(word, add_special_tokens=False).input_ids
-    if len(ids) != 1 or ids[0] == tokenizer.unk_token_id:
-        raise InputError(f"{word!r} is {len(ids)} tokens to this text encoder: start from a word that is one")
-    return ids[0]
-
-
-def _require_token(tokenizer: CLIPTokenizer, prompt: str, token: str) -> None:
-    if tokenizer.get_vocab().get(token) not in _tokenize(tokenizer, [prompt])[0].tolist():
-        raise InputError(f"the prompt {prompt!r} does not use the token {token}: load the token, and write it "
-                         f"in the prompt within the first {tokenizer.model_max_length - 2} tokens")
-
-
-def token_file(directory: str | Path, class_name: str) -> Path:
-    """Return the file of a class's token."""
-    return Path(directory) / f"{class_name}.safetensors"
-
-
-def save_token(path: str | Path, token: str, embedding: torch.Tensor) -> None:
-    """Write a token in the standard learned-embeddings form: one float32 tensor (D,) under its name."""
-    save_weights(path, {token: embedding.float()})
-
-
-def load_token(path: str | Path) -> tuple[str, torch.Tensor]:
-    """Return the token and its embedding (D,) from a learned-embeddings file.
-
-    Raises InputError when the file is missing, corrupt, or holds something else.
-    """
-    tensors = load_weights(path)
-    if len(tensors) != 1 or (found := next(iter(tensors.items())))[1].ndim != 1:
-        raise InputError(f"{path} is no learned-embeddings file of one token: run notebook 03-tokens again")
-    return found
-
-
-def add_token(pipe: StableDiffusionInpaintPipeline, path: str | Path) -> int:
-    """Add the token in a learned-embeddings file to the pipeline's vocabulary, and return its id.
-
-    Raises InputError when the file is bad, of another text encoder, or its token is already a word.
-    """
-    token, embedding = load_token(path)
-    width = pipe.text_encoder.get_input_embeddings().weight.shape[1]
-    if len(embedding) != width:
-        raise InputError(f"{path} has {len(embedding)} values, this text encoder wants {width}: learn the token "
-                         "on the model that shall use it")
-    return add_embedding(pipe, token, embedding)
-
-
-def add_embedding(pipe: StableDiffusionInpaintPipeline, token: str, embedding: torch.Tensor) -> int:
-    """Add ``token`` with its ``embedding`` (D,) to the pipeline's vocabulary, and return its id.
-
-    Raises InputError when the token is already a word.
-    """
-    if token in pipe.tokenizer.get_vocab():
-        raise InputError(f"{token} is in the vocabulary already: load the pipeline anew")
-    level = transformers_logging.get_verbosity()
-    transformers_logging.set_verbosity_error()  # it warns how it fills the new row, which is overwritten
-    try:
-        with torch.random.fork_rng():
-            pipe.load_textual_inversion({token: embedding})
-    finally:
-        transformers_logging.set_verbosity(level)
-    check_token_used(pipe, f"a {token} thing", token)
-    return pipe.tokenizer.convert_tokens_to_ids(token)
-
-
-def check_token_used(pipe: StableDiffusionInpaintPipeline, prompt: str, token: str) -> None:
-    """Raise InputError unless the encoded ``prompt`` holds the id of ``token``.
-
-    A token can be loaded and still be unused: absent from the prompt, spelled otherwise, or cut off.
-    """
-    _require_token(pipe.tokenizer, prompt, token)
-
-
-def nearest_words(
-    pipe: StableDiffusionInpaintPipeline, embedding: torch.Tensor, k: int
-) -> list[tuple[str, float]]:
-    """Return the ``k`` words of the vocabulary nearest to ``embedding`` (D,) with their cosine, best first.
-
-    Word pieces, single characters and added tokens do not count as words.
-    """
-    suffix = "</w>"
-    words = {t.removesuffix(suffix): i for t, i in pipe.tokenizer.get_vocab().items()
-             if t.endswith(suffix) and len(t) > len(suffix) + 1}
-    table = pipe.text_encoder.get_input_embeddings().weight.detach().float().cpu()
-    cosines = torch.cosine_similarity(table[list(words.values())], embedding.float().cpu(), dim=1)
-    best = cosines.topk(min(k, len(words)))
-    names = list(words)
-    return [(names[i], value) for value, i in zip(best.values.tolist(), best.indices.tolist(), strict=True)]
+def _as_saved(rows: torch.Tensor) -> torch.Tensor:
+    """Return a copy of ``rows`` (n, D) in the form of a token file: (D,) for one vector."""
+    return rows.detach().cpu().clone().squeeze(0)

@@ -9,13 +9,17 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from standins import make_inpainting
 
 from dbb.benchmarks import MINI_WATERBIRDS
 from dbb.data import make_data
 from dbb.errors import InputError
+from dbb.inversion import held_out_loss
+from dbb.models import load_inpainting
 from dbb.oracle import load_oracle
 from dbb.study import summary
 from dbb.study.arms import ARMS, SET_SIZES, Arm
+from dbb.study.choices import RATES, VECTORS, inversion_choices
 from dbb.study.collect import collect, read_study
 from dbb.study.curves import condition_shares, curve, precision_recall
 from dbb.study.figures import (
@@ -27,8 +31,10 @@ from dbb.study.figures import (
     threshold_figure,
 )
 from dbb.study.pictures import autoencoded, blurred, joined, make, prompts, rendered, true_masks
+from dbb.study.products import Products
 from dbb.study.run import products_of, run_arm, run_seed
 from dbb.study.scores import kept, scored
+from dbb.study.tokens import unseen_images
 
 TINY = replace(
     MINI_WATERBIRDS,
@@ -263,6 +269,40 @@ def test_table_5_takes_the_seeds_that_ran_all_sizes():
     assert set(table["seeds"]) == {2} and set(table["pruned"]) == {6}
 
 
+# ------------------------------------------------------------------------------------------------ choices
+
+
+def test_choices_begin_with_the_initial_word_once_per_vector(products, tmp_path, monkeypatch):
+    monkeypatch.setattr("dbb.inversion.HELD_OUT_TIMES", 1)
+    bm = replace(TINY, inpainting=str(make_inpainting(tmp_path)))
+    splits = {"train": products.train, "val": products.val, "test": products.test}
+    table = inversion_choices(Products(bm, products.seed, products.folder, splits))
+    own = bm.inversion.learning_rate
+    tried = [*((rate, 1) for rate in RATES), *((own, vectors) for vectors in VECTORS)]
+    assert table.groupby(["class", "learning_rate", "vectors"])["step"].apply(list).to_dict() == {
+        (name, *setting): [0, 1, 2] for name in bm.classes for setting in tried}
+    pipe = load_inpainting(bm.inpainting)
+    for (name, vectors), rows in table[table["step"] == 0].groupby(["class", "vectors"]):
+        words = [template.format(" ".join(["bird"] * vectors)) for template in bm.templates]
+        expected = held_out_loss(pipe, *unseen_images(products, bm.classes.index(name)), words, products.seed)
+        assert rows["unseen_loss"].tolist() == pytest.approx([expected] * len(rows), rel=1e-6)
+
+
+def test_the_figure_of_the_choices_parts_rates_and_vectors():
+    table = pd.DataFrame([{"class": name, "learning_rate": rate, "vectors": vectors, "step": step,
+                           "unseen_loss": rate + vectors + step}
+                          for name in "ab" for rate, vectors in ((0.1, 1), (0.3, 1), (0.3, 2)) for step in (0, 5)])
+    figure = choices_figure(table)
+    drawn = {axes.get_title(): {line.get_label(): (line.get_ydata().tolist(), line.get_color()) for line in axes.lines}
+             for axes in figure.axes}
+    assert list(drawn) == ["a, one vector", "a, rate 0.3", "b, one vector", "b, rate 0.3"]
+    left, right = drawn["a, one vector"], drawn["a, rate 0.3"]
+    assert {label: values for label, (values, _) in left.items()} == {"rate 0.1": [1.1, 6.1], "rate 0.3": [1.3, 6.3]}
+    assert {label: values for label, (values, _) in right.items()} == {"vectors: 1": [1.3, 6.3],
+                                                                       "vectors: 2": [2.3, 7.3]}
+    assert left["rate 0.3"] == right["vectors: 1"] and right["vectors: 2"][1] not in [c for _, c in left.values()]
+
+
 # ------------------------------------------------------------------------------------------------ results
 
 
@@ -283,10 +323,9 @@ def test_results_are_collected_and_drawn(products, tmp_path):
     convergence = pd.read_csv(folder / "convergence.csv")
     bounds = np.linspace(0, 1, 5)
     panel = ("t", "x", bounds, *curve(some_scores(), "rho", bounds))
-    choices = pd.DataFrame({"class": "a", "learning_rate": 0.1, "step": [0, 1], "unseen_loss": [1.0, 0.9]})
     for figure in (arms_figure(arms, {"erm": "ERM", "method": "m"}, "erm", "method"), threshold_figure([panel] * 3, 3),
                    completeness_figure([("t", bounds, bounds)] * 2), convergence_figure(convergence),
-                   selection_figure(low, TINY.classes), choices_figure(choices)):
+                   selection_figure(low, TINY.classes)):
         assert figure._repr_png_().startswith(b"\x89PNG")
 
 

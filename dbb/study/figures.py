@@ -107,16 +107,28 @@ def selection_figure(table: pd.DataFrame, classes: Sequence[str]) -> Figure:
 
 
 def choices_figure(table: pd.DataFrame) -> Figure:
-    """Return the loss on unseen images over the steps of inversion, a panel per class, a line per learning rate.
+    """Return the loss on unseen images over the steps of inversion, a row of panels per class: on the left a line per
+    learning rate, at one vector; on the right one per number of vectors, at the rate of those that have several.
 
-    table: columns class, learning_rate, step, unseen_loss.
+    table: columns class, learning_rate, vectors, step, unseen_loss. A setting has one colour in all panels.
     """
+    rate = table.loc[table["vectors"] > 1, "learning_rate"].iloc[0]
+    colours = {setting: f"C{i}" for i, setting in enumerate(table.groupby(["vectors", "learning_rate"]).groups)}
+    columns = {"one vector": (table["vectors"] == 1, "rate {1:g}"),
+               f"rate {rate:g}": (table["learning_rate"] == rate, "vectors: {0}")}
     names = list(dict.fromkeys(table["class"]))
-    figure = Figure((WIDTH, 2.5))
-    for axes, name in zip(np.atleast_1d(figure.subplots(1, len(names))), names, strict=True):
-        for rate, rows in table[table["class"] == name].groupby("learning_rate"):
-            axes.plot(rows["step"], rows["unseen_loss"], marker="o", markersize=3, label=f"rate {rate:g}")
-        axes.set(title=name, xlabel="step", ylabel="loss on unseen images")
-    figure.axes[0].legend()
+    figure = Figure((WIDTH, 2.2 * len(names) + 0.2))
+    panels = figure.subplots(len(names), len(columns), sharex=True, sharey="row", squeeze=False)
+    for row, name in zip(panels, names, strict=True):
+        for axes, (title, (chosen, label)) in zip(row, columns.items(), strict=True):
+            for setting, rows in table[chosen & (table["class"] == name)].groupby(["vectors", "learning_rate"]):
+                axes.plot(rows["step"], rows["unseen_loss"], color=colours[setting], marker="o", markersize=3,
+                          label=label.format(*setting))
+            axes.set_title(f"{name}, {title}")
+        row[0].set_ylabel("loss on unseen images")
+    for axes in panels[-1]:
+        axes.set_xlabel("step")
+    for axes in panels[0]:
+        axes.legend()
     figure.tight_layout()
     return figure

@@ -11,7 +11,6 @@ import torch.nn.functional as F
 from dbb.data.images import ArrayPixels, ImageSet
 from dbb.errors import InputError
 from dbb.generation import composite, generate, plan
-from dbb.inversion import add_token
 from dbb.manifest import generated_set
 from dbb.masks import MaskTable, inpainting_mask
 from dbb.mini.scenes import COLOURS, LANDBIRDS, WATERBIRDS, Scene, render
@@ -19,6 +18,7 @@ from dbb.models import decode_latents, encode_images, load_inpainting, to_signed
 from dbb.seeds import image_seed
 from dbb.study.products import Products
 from dbb.study.tokens import token_files
+from dbb.tokens import add_token
 
 BLUR_SIGMA = 6.0  # px: nothing of a bird's outline survives it
 

@@ -8,7 +8,6 @@ from pandas.arrays import BooleanArray
 from dbb.classifier import predict_logits
 from dbb.data.images import ImageSet
 from dbb.generation import composite, encode_prompt, inpaint
-from dbb.inversion import add_token
 from dbb.models import load_inpainting
 from dbb.oracle import load_oracle
 from dbb.pruning import attribution_score, decide, integrated_gradients, score_pairs, thresholds
@@ -17,6 +16,7 @@ from dbb.study.arms import PSI, RHO
 from dbb.study.pictures import Pictures, make, prompts
 from dbb.study.products import Products
 from dbb.study.tokens import token_files
+from dbb.tokens import add_token
 from dbb.transforms import evaluation_input
 
 IG_STEPS = 32

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from diffusers import StableDiffusionInpaintPipeline
 
-from dbb import inversion
+from dbb import inversion, tokens
 from dbb.masks import masked_images
 from dbb.models import load_inpainting
 from dbb.store import write_json
@@ -26,9 +26,9 @@ def token_files(products: Products, size: int) -> list[Path]:
     if not (folder / "inversion.json").exists():
         pipe = load_inpainting(benchmark.inpainting)
         write_json(folder / "inversion.json", {
-            name: _learn(products, pipe, label, size, inversion.token_file(folder, name))
+            name: _learn(products, pipe, label, size, tokens.token_file(folder, name))
             for label, name in enumerate(benchmark.classes)})
-    return [inversion.token_file(folder, name) for name in benchmark.classes]
+    return [tokens.token_file(folder, name) for name in benchmark.classes]
 
 
 def _learn(products: Products, pipe: StableDiffusionInpaintPipeline, label: int, size: int, path: Path) -> dict:
@@ -36,16 +36,16 @@ def _learn(products: Products, pipe: StableDiffusionInpaintPipeline, label: int,
     pixels, masks = inversion_set(products, label, size)
     learned = inversion.invert(pipe, pixels, masks, benchmark.placeholder_token(label), settings.initial_word,
                                benchmark.templates, settings.steps, settings.batch_size, settings.learning_rate,
-                               products.seed)
-    inversion.save_token(path, learned.token, learned.embedding)
-    inversion.add_token(pipe, path)
+                               products.seed, settings.vectors)
+    tokens.save_token(path, learned.token, learned.embedding)
+    tokens.add_token(pipe, path)
     pixels_unseen, masks_unseen = unseen_images(products, label)
     before, after = (inversion.held_out_loss(pipe, pixels_unseen, masks_unseen,
                                              [template.format(word) for template in benchmark.templates], products.seed)
                      for word in (settings.initial_word, learned.token))
     return {"images": len(pixels), "seen_before": learned.held_out_before, "seen_after": learned.held_out_after,
             "unseen_before": before, "unseen_after": after,
-            "nearest": inversion.nearest_words(pipe, learned.embedding, 6)}
+            "nearest": tokens.nearest_words(pipe, learned.embedding, 6)}
 
 
 def inversion_set(products: Products, label: int, size: int) -> tuple[torch.Tensor, torch.Tensor]:
