@@ -1,8 +1,7 @@
 """Run the study: `python -m dbb.study seed 1`, for every seed, then `python -m dbb.study collect`.
 
-`python -m dbb.study choices` measures, on seed 0, the rates, steps and vectors of textual inversion. `make results` does
-it all.
-Seeds are independent and may run beside each other; each goes on where it stopped.
+`python -m dbb.study choices` measures, on seed 0, the rates, steps and vectors of textual inversion. `make results`
+does it all. Seeds are independent and may run beside each other; each goes on where it stopped.
 """
 
 import argparse
