@@ -235,6 +235,17 @@ def test_a_tar_cannot_write_outside(tmp_path, name):
     assert not list(tmp_path.rglob("outside.txt"))
 
 
+def test_a_tar_cannot_write_through_a_link(tmp_path):
+    with tarfile.open(tmp_path / "a.tar", "w") as tar:
+        link = tarfile.TarInfo("inside")
+        link.type, link.linkname = tarfile.SYMTYPE, str(tmp_path)
+        tar.addfile(link)
+        tar.addfile(tarfile.TarInfo("inside/outside.txt"))
+    with pytest.raises(InputError, match="inside is a link or a device"):
+        unpack(tmp_path / "a.tar", tmp_path / "deep" / "folder")
+    assert not list(tmp_path.rglob("outside.txt"))
+
+
 @pytest.mark.parametrize("name", ["../outside.txt", "a/../../outside.txt"])
 def test_a_zip_cannot_write_outside(tmp_path, name):
     with zipfile.ZipFile(tmp_path / "a.zip", "w") as zipped:

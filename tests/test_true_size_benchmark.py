@@ -2,6 +2,7 @@
 
 import json
 import math
+import shutil
 import sys
 from pathlib import Path
 
@@ -172,6 +173,7 @@ def test_the_page_shows_what_was_measured_and_says_when_nothing_was(report, coun
     folder = tmp_path / "true-size"
     folder.mkdir()
     (folder / "counts.json").write_text(json.dumps(counted))
+    shutil.copy(ROOT / "results" / costs.TRAINING_INPUT, tmp_path)
     empty = costs.cost_pages(tmp_path, reported)
     assert b"Not measured yet" in empty["costs-measured.md"]
     assert "3.3 min" in empty["costs-floor.md"].decode() and "Waterbirds: 1 h" in empty["costs-floor.md"].decode()
