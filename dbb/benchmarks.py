@@ -195,6 +195,12 @@ def published(class_word: str) -> dict[str, object]:
     )
 
 
+def published_erm(epochs: int, batch_size: int, weight_decay: float, augmentation: str) -> TrainingSettings:
+    """Return the base models' training: plain SGD at a constant rate, in all of their repositories."""
+    return TrainingSettings(epochs, batch_size, learning_rate=1e-3, weight_decay=weight_decay, optimiser="sgd",
+                            schedule="constant", augmentation=augmentation)
+
+
 def published_generation(per_class: tuple[int, int]) -> GenerationSettings:
     """Return the released code's sampling: the pipeline's defaults."""
     return GenerationSettings(per_class, steps=50, guidance_scale=7.5, batch_size=16, sampler="the model's own")
@@ -219,8 +225,7 @@ WATERBIRDS = Benchmark(
     attributes=("land", "water"),
     group_format="{} on {}",
     input_format=InputFormat(224, IMAGENET_MEAN, IMAGENET_STD, margin=32),
-    erm=TrainingSettings(epochs=100, batch_size=128, learning_rate=1e-3, weight_decay=1e-3, optimiser="sgd",
-                    schedule="constant", augmentation="none"),
+    erm=published_erm(100, 128, weight_decay=1e-3, augmentation="none"),
     generation=published_generation((1300, 1112)),
     pruning=published_pruning((1.0, 1.0)),
     retraining=published_retraining(32, 5e-6, (6.0, 10.0), augmentation="crop"),
@@ -234,8 +239,7 @@ CELEBA = Benchmark(
     attributes=("female", "male"),
     group_format="{} {}",
     input_format=InputFormat(224, IMAGENET_MEAN, IMAGENET_STD),
-    erm=TrainingSettings(epochs=50, batch_size=128, learning_rate=1e-3, weight_decay=1e-4, optimiser="sgd",
-                    schedule="constant", augmentation="crop"),
+    erm=published_erm(50, 128, weight_decay=1e-4, augmentation="crop"),
     generation=published_generation((12000, 2000)),
     pruning=published_pruning((2.0, 0.3)),
     retraining=published_retraining(64, 1e-5, (2.0, 7.0), augmentation="crop"),
@@ -249,8 +253,7 @@ METASHIFT = Benchmark(
     attributes=("sofa", "bed", "bench", "bike", "shelf"),
     group_format="{} with {}",
     input_format=InputFormat(224, IMAGENET_MEAN, IMAGENET_STD, margin=32),
-    erm=TrainingSettings(epochs=100, batch_size=16, learning_rate=1e-3, weight_decay=1e-4, optimiser="sgd",
-                    schedule="constant", augmentation="none"),
+    erm=published_erm(100, 16, weight_decay=1e-4, augmentation="none"),
     generation=published_generation((400, 400)),
     pruning=published_pruning((0.3, 2.0)),
     retraining=published_retraining(16, 5e-5, (1.0, 4.0), augmentation="none"),

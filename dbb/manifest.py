@@ -1,7 +1,6 @@
 """The manifest: one Parquet row per candidate image, from the plan through generation to pruning."""
 
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,7 +9,7 @@ import pandas as pd
 import torch
 from PIL import Image
 
-from dbb.data.images import ImageSet, resized
+from dbb.data.images import ImageSet, read_pictures, resized
 from dbb.errors import InputError
 from dbb.store import atomic_path, require_file
 
@@ -90,10 +89,7 @@ class GeneratedPixels:
 
     def read(self, indices: Sequence[int], size: int) -> torch.Tensor:
         """Return the images at ``indices`` as uint8 (B, 3, size, size)."""
-        with ThreadPoolExecutor() as pool:
-            images = list(pool.map(lambda i: read_png(self.directory / self.files[int(i)], size), indices))
-        stacked = np.stack(images) if images else np.zeros((0, size, size, 3), np.uint8)
-        return torch.from_numpy(stacked).permute(0, 3, 1, 2).contiguous()
+        return read_pictures(lambda i: read_png(self.directory / self.files[int(i)], size), indices, size)
 
 
 def load_generated(directory: str | Path, rows: pd.DataFrame, size: int) -> torch.Tensor:

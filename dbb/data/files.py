@@ -3,7 +3,6 @@
 import hashlib
 import os
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -12,7 +11,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-from dbb.data.images import ImageSet
+from dbb.data.images import ImageSet, read_pictures
 from dbb.errors import InputError
 
 Fit = Literal["stretch", "centre"]
@@ -34,10 +33,7 @@ class FilePixels:
 
         Raises InputError naming the first file that is missing or cannot be decoded.
         """
-        with ThreadPoolExecutor(os.cpu_count()) as pool:
-            squares = list(pool.map(lambda i: np.asarray(square(decode(self.paths[i]), size, self.fit)), indices))
-        stacked = np.stack(squares) if squares else np.empty((0, size, size, 3), np.uint8)
-        return torch.from_numpy(stacked).permute(0, 3, 1, 2).contiguous()
+        return read_pictures(lambda i: np.asarray(square(decode(self.paths[i]), size, self.fit)), indices, size)
 
     def digest(self) -> str:
         """Return what tells these pictures, in this order and fit, from others without reading them: a hash of the

@@ -1,14 +1,18 @@
 """A split of a benchmark: pixels on demand, labels, spurious attributes, and, where known, the truth."""
 
-from collections.abc import Sequence
+import os
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import numpy as np
 import torch
 from PIL import Image
 
 from dbb.errors import InputError
+
+T = TypeVar("T")
 
 
 class PixelSource(Protocol):
@@ -42,6 +46,16 @@ def resized(picture: np.ndarray, size: int) -> np.ndarray:
     return np.asarray(Image.fromarray(picture).resize((size, size), Image.Resampling.BILINEAR))
 
 
+def read_pictures(read: Callable[[T], np.ndarray], items: Iterable[T], size: int) -> torch.Tensor:
+    """Return what ``read`` makes of each of ``items``, uint8 (size, size, 3), as uint8 (B, 3, size, size); in threads,
+    since PIL lets others run while it decodes and resamples.
+    """
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        pictures = list(pool.map(read, items))
+    stacked = np.stack(pictures) if pictures else np.empty((0, size, size, 3), np.uint8)
+    return torch.from_numpy(stacked).permute(0, 3, 1, 2).contiguous()
+
+
 @dataclass(frozen=True)
 class Resampled:
     """A source whose pictures are first read at ``size`` px and resampled from there to every other size, as
@@ -57,9 +71,7 @@ class Resampled:
         pixels = self.source.read(indices, self.size)
         if size == self.size:
             return pixels
-        pictures = [resized(picture, size) for picture in pixels.permute(0, 2, 3, 1).numpy()]
-        stacked = np.stack(pictures) if pictures else np.zeros((0, size, size, 3), np.uint8)
-        return torch.from_numpy(stacked).permute(0, 3, 1, 2).contiguous()
+        return read_pictures(lambda picture: resized(picture, size), pixels.permute(0, 2, 3, 1).numpy(), size)
 
 
     def digest(self) -> str:
