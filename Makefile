@@ -2,23 +2,29 @@
 PYTHON ?= python3
 BENCHMARK ?= waterbirds
 SEEDS ?= 0
+SNAKEMAKE = snakemake --cores all --quiet progress host reason
+BUILD = jupyter-book build book --config _config.yml --toc _toc.yml -W -n --keep-going
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-.PHONY: book results paper html test test-slow lock clean
+.PHONY: book publish results paper html lab test test-slow lock clean
 
-book: .venv/installed  ## compute every stage, then build the book
-	snakemake --cores all --rerun-incomplete --nolock --quiet progress host reason -- book
-	python book/tools/runs.py
+book: .venv/installed  ## compute what runs/ lacks and build the book of it; nothing in the repository is rewritten
+	$(SNAKEMAKE) -- book
+
+publish: .venv/installed  ## bring the run's pages to book/ and its numbers to README.md
+	$(SNAKEMAKE) -- publish
 
 results: .venv/installed  ## run the study again (five seeds, all arms) and write results/; goes on where it stopped
-	snakemake --cores all --rerun-incomplete --nolock --quiet progress host reason -- study_results
+	$(SNAKEMAKE) -- study_results
 
 paper: .venv/installed  ## the paper's experiment: make paper BENCHMARK=waterbirds SEEDS=0,1,2 CONFIG="memory=40 shards=4"
-	snakemake --cores all --rerun-incomplete --nolock --quiet progress host reason \
-		--config benchmark=$(BENCHMARK) seeds=$(SEEDS) $(CONFIG) -- paper
+	$(SNAKEMAKE) --config benchmark=$(BENCHMARK) seeds=$(SEEDS) $(CONFIG) -- paper
 
 html: .venv/installed  ## build the book from the committed chapters, computing nothing
-	jupyter-book build book -W -n --keep-going
+	$(BUILD)
+
+lab: .venv/installed  ## open the notebooks in JupyterLab
+	jupyter lab notebooks
 
 test: .venv/installed  ## lint, unit tests, the notebooks on tiny parameters, the book's build
 	ruff check

@@ -1,11 +1,18 @@
 """Accuracy per group, the worst group, and the two averages that the literature mixes."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 
 from dbb.errors import InputError
+
+MEASURES = {"worst_group": "worst group", "average": "average", "weighted_average": "weighted average"}
+"""Field of `GroupMetrics` -> what tables call it."""
+
+GROUP_ACCURACY = "group_accuracy/"
+"""Begins the name of a group's accuracy in a table of results, before the group's own name."""
 
 
 @dataclass(frozen=True)
@@ -27,6 +34,15 @@ class GroupMetrics:
     def as_dict(self) -> dict[str, Any]:
         """Return the fields by name, ready for run.json."""
         return asdict(self)
+
+
+def by_name(metrics: Mapping[str, Any], group_names: Sequence[str]) -> dict[str, float | None]:
+    """Return measure -> value, as a table of results has them: `MEASURES`, and "group_accuracy/<name>" for each group.
+
+    metrics: the fields of `GroupMetrics`, also as read from a file, where None stands for NaN; group_names: (G,).
+    """
+    accuracies = zip(group_names, metrics["group_accuracy"], strict=True)
+    return {name: metrics[name] for name in MEASURES} | {GROUP_ACCURACY + group: share for group, share in accuracies}
 
 
 def group_accuracies(predictions: np.ndarray, labels: np.ndarray, groups: np.ndarray,

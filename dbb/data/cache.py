@@ -1,6 +1,7 @@
 """Decoded once: what bounds training on photographs is decoding them, so a split is kept as a memory-mapped array."""
 
 import fcntl
+import hashlib
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -35,6 +36,9 @@ class CachedPixels:
     path: the array, uint8 (n, 3, size, size) as .npy; beside it a .json that tells from what it was made, and a .lock
         that lets one process make it while others wait. n: images in ``source``.
     Other sizes are read from the files.
+
+    Each of its methods raises InputError naming a file that is missing or cannot be decoded, or a disk without room for
+    the array.
     """
 
     source: Digestible
@@ -43,13 +47,21 @@ class CachedPixels:
     size: int
 
     def read(self, indices: Sequence[int], size: int) -> torch.Tensor:
-        """See `dbb.data.images.PixelSource.read`.
-
-        Raises InputError naming a file that cannot be decoded, or a disk without room for the array.
-        """
+        """See `dbb.data.images.PixelSource.read`."""
         if size != self.size:
             return self.source.read(indices, size)
         return torch.from_numpy(np.asarray(self._images[np.asarray(indices, dtype=np.int64)]))
+
+    def make(self) -> None:
+        """Make the array now, unless it is there."""
+        self._images  # noqa: B018
+
+    def content(self) -> str:
+        """Return a hash of the pixels, in their order, whatever files they came from: `dbb.data.images.pixel_digest` of
+        the whole source, told once, when the array was made.
+        """
+        self.make()
+        return read_json(self._record)["content"]
 
     @cached_property
     def _images(self) -> np.ndarray:
@@ -72,7 +84,8 @@ class CachedPixels:
     def _holds(self, digest: str) -> bool:
         """Whether the array is there, whole, and made from exactly these files."""
         try:
-            return (read_json(self._record)["digest"] == digest
+            record = read_json(self._record)
+            return (record["digest"] == digest and "content" in record
                     and np.load(self.path, mmap_mode="r").shape == self._shape)
         except (InputError, OSError, ValueError, KeyError, TypeError):
             return False
@@ -82,13 +95,16 @@ class CachedPixels:
         for stale in (self._record, self.path):
             stale.unlink(missing_ok=True)
         self._check_room(int(np.prod(self._shape, dtype=np.int64)))
+        content = hashlib.sha256()
         with atomic_path(self.path) as temporary, temporary.open("wb") as file:
             # Written as a stream: pages of a writable map would fill the memory.
             np.lib.format.write_array_header_1_0(file, {"descr": "|u1", "fortran_order": False, "shape": self._shape})
             for start in track(range(0, self.n, CHUNK), f"decoding {self.path.stem}"):
                 pixels = self.source.read(range(start, min(start + CHUNK, self.n)), self.size)
                 file.write(pixels.numpy().data)
-        write_json(self._record, {"digest": digest, "images": self.n, "size": self.size})
+                content.update(pixels.numpy().data)
+        write_json(self._record, {"digest": digest, "content": content.hexdigest(), "images": self.n,
+                                  "size": self.size})
 
     def _check_room(self, needed: int) -> None:
         free = shutil.disk_usage(self.path.parent).free

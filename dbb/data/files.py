@@ -9,12 +9,21 @@ from typing import Literal
 
 import numpy as np
 import torch
-from PIL import Image
+from PIL import ExifTags, Image
 
 from dbb.data.images import ImageSet, read_pictures
 from dbb.errors import InputError
 
 Fit = Literal["stretch", "centre"]
+
+READING = "2"
+"""Counts the changes of what `decode` and `square` make of a file: pictures that were decoded before are decoded anew.
+"""
+
+TURNS = {2: Image.Transpose.FLIP_LEFT_RIGHT, 3: Image.Transpose.ROTATE_180, 4: Image.Transpose.FLIP_TOP_BOTTOM,
+         5: Image.Transpose.TRANSPOSE, 6: Image.Transpose.ROTATE_270, 7: Image.Transpose.TRANSVERSE,
+         8: Image.Transpose.ROTATE_90}
+"""What sets a picture upright, by the orientation that its camera noted."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +50,7 @@ class FilePixels:
 
         Raises InputError naming a file that is missing.
         """
-        digest = hashlib.sha256(self.fit.encode())
+        digest = hashlib.sha256(f"{READING} {self.fit}".encode())
         top = os.path.commonpath([path.parent for path in self.paths])
         for path in self.paths:
             try:
@@ -70,17 +79,45 @@ class Listing:
                         ids=np.arange(len(self.paths)))
 
 
-def decode(path: Path) -> Image.Image:
-    """Return the whole picture as RGB; an alpha channel is dropped, as by the released code's convert("RGB").
+def visible_files(folder: Path) -> list[Path]:
+    """Return the files of ``folder`` by name, but not what a system hides beside them (.DS_Store, ._name.jpg)."""
+    return sorted(path for path in folder.iterdir() if path.is_file() and not path.name.startswith("."))
 
-    Raises InputError naming a file that is missing or cannot be decoded.
+
+def decode(path: Path) -> Image.Image:
+    """Return the whole picture as RGB, upright; 16 bits are scaled to 8, and an alpha channel is dropped, as by the
+    released code's convert("RGB").
+
+    Raises InputError naming a file that is missing or cannot be decoded, or whose pixels have no known range.
     """
     try:
         with Image.open(path) as image:
-            # Without this step PIL warns of a palette that has transparent colours.
-            return image.convert("RGBA").convert("RGB") if "transparency" in image.info else image.convert("RGB")
+            return _rgb(image)
     except Exception as error:  # each of PIL's decoders fails in its own way
         raise InputError(unreadable(path, error)) from error
+
+
+def _rgb(image: Image.Image) -> Image.Image:
+    image = _upright(image)
+    if image.mode.startswith("I;16"):
+        image = Image.fromarray(np.rint(np.asarray(image) / 257).astype(np.uint8))
+    elif image.mode in "IF":
+        raise _UnknownRange("has numbers of 32 bits for pixels, whose black and white are not known: save it with 8 or "
+                            "16 bits")
+    # Without this step PIL warns of a palette that has transparent colours.
+    return image.convert("RGBA").convert("RGB") if "transparency" in image.info else image.convert("RGB")
+
+
+def _upright(image: Image.Image) -> Image.Image:
+    try:
+        orientation = image.getexif().get(ExifTags.Base.Orientation)
+    except Exception:  # what a camera noted may be damaged in a picture that is whole
+        return image
+    return image.transpose(TURNS[orientation]) if orientation in TURNS else image
+
+
+class _UnknownRange(Exception):
+    """A picture that could be read as anything."""
 
 
 def square(image: Image.Image, size: int, fit: Fit) -> Image.Image:
@@ -102,6 +139,8 @@ def flaw(path: Path, error: Exception) -> str:
     """Return in a few words what is wrong with a picture that failed with ``error``."""
     if not path.is_file():
         return "is missing"
+    if isinstance(error, _UnknownRange):
+        return str(error)
     if not path.stat().st_size:
         return "is empty (0 bytes)"
     if isinstance(error, Image.UnidentifiedImageError):

@@ -1,5 +1,6 @@
 """A split of a benchmark: pixels on demand, labels, spurious attributes, and, where known, the truth."""
 
+import hashlib
 import os
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -13,6 +14,8 @@ from PIL import Image
 from dbb.errors import InputError
 
 T = TypeVar("T")
+
+CHUNK = 256  # images in memory while all of them are gone through
 
 
 class PixelSource(Protocol):
@@ -73,7 +76,6 @@ class Resampled:
             return pixels
         return read_pictures(lambda picture: resized(picture, size), pixels.permute(0, 2, 3, 1).numpy(), size)
 
-
     def digest(self) -> str:
         """Return what tells these pictures from others (`dbb.data.files.FilePixels.digest`)."""
         return f"{self.source.digest()}-via-{self.size}"
@@ -116,3 +118,12 @@ class ImageSet:
         truth = {name: values[positions] for name, values in self.truth.items()}
         return replace(self, labels=self.labels[positions], attributes=self.attributes[positions],
                        ids=self.ids[positions], truth=truth)
+
+
+def pixel_digest(images: ImageSet, size: int) -> str:
+    """Return a hash of the pixels of ``images`` at ``size`` px, in their order, 64 hexadecimal digits."""
+    digest = hashlib.sha256()
+    for start in range(0, len(images), CHUNK):
+        positions = range(start, min(start + CHUNK, len(images)))
+        digest.update(images.pixels(positions, size).contiguous().numpy().data)
+    return digest.hexdigest()

@@ -1,17 +1,15 @@
-"""Where a dataset lies: its folder, the top folder of whatever was unpacked there, and its tables."""
+"""Where a dataset lies: its folder, and the top folder of whatever was unpacked there."""
 
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
-import pandas as pd
-
+from dbb.data.dataset import Files, HasData
 from dbb.errors import InputError
 from dbb.store import resolve
 
 SPLIT_CODES = {"train": 0, "val": 1, "test": 2}
-"""The numbers of the splits in the tables of Waterbirds and CelebA."""
+"""The numbers of the splits in the tables of most datasets."""
 
 
 def dataset_folder(name: str) -> Path:
@@ -19,6 +17,22 @@ def dataset_folder(name: str) -> Path:
     `data/sets` of the project.
     """
     return resolve(os.environ.get("DBB_DATA") or "data/sets") / name
+
+
+def files_of(benchmark: HasData) -> Files:
+    """Return where the pictures of a benchmark are.
+
+    Raises InputError when it has none, as it is drawn.
+    """
+    if not isinstance(benchmark.data, Files):
+        raise InputError(f"{benchmark.name} is drawn by notebook 01-data and has no files: there is nothing to get or "
+                         "to verify")
+    return benchmark.data
+
+
+def folder_of(benchmark: HasData) -> Path:
+    """Return the folder of a benchmark's pictures. Raises as `files_of`."""
+    return files_of(benchmark).folder or dataset_folder(benchmark.name)
 
 
 def find_top(name: str, folder: Path, inside: Sequence[str], holds: Callable[[Path], bool]) -> Path:
@@ -32,23 +46,3 @@ def find_top(name: str, folder: Path, inside: Sequence[str], holds: Callable[[Pa
             return top
     raise InputError(f"{folder} does not hold the dataset {name}: run `python -m dbb.data get {name}`, or place it "
                      f"there by hand as data/{name}/README.md says (DBB_DATA may name another folder for all datasets)")
-
-
-def read_columns(path: Path, values: dict[str, tuple[int, ...] | None], **options: Any) -> pd.DataFrame:
-    """Return columns of a text table.
-
-    values: column -> the numbers it may hold; None: text. options: of `pandas.read_csv`.
-
-    Raises InputError naming the file, and the column that is missing or holds something else.
-    """
-    try:
-        table = pd.read_csv(path, **options)
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path} cannot be read as a table ({error}): get it again") from error
-    for column, allowed in values.items():
-        if column not in table:
-            raise InputError(f"{path} has no column {column!r}: get the file again")
-        if allowed is not None and not table[column].isin(allowed).all():
-            raise InputError(f"{path}: column {column!r} must hold {', '.join(map(str, allowed))} only, but holds "
-                             f"{table[column][~table[column].isin(allowed)].iloc[0]!r}: get the file again")
-    return table[list(values)]

@@ -1,4 +1,4 @@
-"""Is a dataset the paper's? Every group counted, every picture decoded; what is wrong, by group and by file."""
+"""Is a dataset whole? Every group counted, every picture decoded; what is wrong, by group and by file."""
 
 import os
 from collections.abc import Iterator
@@ -6,11 +6,10 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
-from dbb.benchmarks import get_benchmark
-from dbb.data import FILES, SPLITS
+from dbb.data.checks import check_groups, group_counts
+from dbb.data.dataset import SPLITS, HasData
 from dbb.data.files import decode, flaw
+from dbb.data.layout import files_of
 from dbb.errors import InputError
 from dbb.progress import track
 
@@ -20,18 +19,23 @@ MOST_LISTED = 200
 
 @dataclass(frozen=True)
 class GroupCount:
-    """How many images of a group a split must have (tables 6-8 of the paper) and has."""
+    """How many images of a group a split must have, None where that is not known, and has."""
 
     split: str
     group: str
-    expected: int
+    expected: int | None
     found: int
+
+    @property
+    def ok(self) -> bool:
+        """Whether the count is not known to be wrong."""
+        return self.expected in (None, self.found)
 
 
 @dataclass(frozen=True)
 class Report:
     """What was found. images: pictures listed; groups: those that should have or do have images; files: each picture
-    that cannot be used, with what is wrong.
+    that cannot be used, with what is wrong; lacking: a sentence on classes or groups that a split lacks, or "".
     """
 
     title: str
@@ -39,44 +43,55 @@ class Report:
     images: int
     groups: tuple[GroupCount, ...]
     files: tuple[tuple[Path, str], ...]
+    lacking: str = ""
 
     @property
     def ok(self) -> bool:
-        """Whether every count is right and every picture decodes."""
-        return not self.files and all(count.found == count.expected for count in self.groups)
+        """Whether every count is right, no split lacks anything, and every picture decodes."""
+        return not self.files and not self.lacking and all(count.ok for count in self.groups)
 
     def __str__(self) -> str:
         lines = [f"{self.title} in {self.folder}: {self.images:,} pictures"]
         for count in self.groups:
-            wrong = "" if count.found == count.expected else f"   WRONG: expected {count.expected:,}"
+            wrong = "" if count.ok else f"   WRONG: expected {count.expected:,}"
             lines.append(f"  {count.split:5}  {count.group:20} {count.found:7,}{wrong}")
         lines += [f"  {path} {what}" for path, what in self.files[:MOST_LISTED]]
         if len(self.files) > MOST_LISTED:
             lines.append(f"  and {len(self.files) - MOST_LISTED:,} more")
-        lines.append("all groups as in the paper, all pictures decode" if self.ok else
-                     f"{sum(c.found != c.expected for c in self.groups)} groups and {len(self.files)} files are wrong: "
-                     "put the right files there, or move the folder away and get the dataset again")
+        lines += [self.lacking] if self.lacking else []
+        if not self.files and all(count.ok for count in self.groups):
+            counted = any(count.expected is not None for count in self.groups)
+            lines.append("all groups as in the paper, all pictures decode" if counted else "all pictures decode")
+        else:
+            lines.append(f"{sum(not c.ok for c in self.groups)} groups and {len(self.files)} files are wrong: "
+                         "put the right files there, or move the folder away and get the dataset again")
         return "\n".join(lines)
 
 
-def verify(name: str, folder: Path) -> Report:
-    """Check the dataset ``name`` in ``folder``, in any of its layouts; CelebA's training split before the draw.
+def verify(benchmark: HasData, folder: Path) -> Report:
+    """Check a benchmark's pictures in ``folder``, in any of its layouts; where training is drawn, before the draw.
 
     Raises InputError when there is no such dataset, or its tables cannot be read.
     """
-    if name not in FILES:
-        raise InputError(f"unknown dataset {name!r}: choose one of {', '.join(FILES)}")
-    benchmark = get_benchmark(name)
+    files = files_of(benchmark)
+    listings = {split: files.list_split(folder, split) for split in SPLITS}
     groups: list[GroupCount] = []
-    paths: list[Path] = []
-    for split in SPLITS:
-        listing = FILES[name].list_split(folder, split)
-        paths += listing.paths
-        numbers = len(benchmark.attributes) * listing.labels + listing.attributes
-        found = np.bincount(numbers, minlength=len(benchmark.group_names)).tolist()
-        groups += [GroupCount(split, group, expected, here) for group, expected, here
-                   in zip(benchmark.group_names, FILES[name].COUNTS[split], found, strict=True) if expected or here]
-    return Report(benchmark.title, folder, len(paths), tuple(groups), tuple(_flawed(paths)))
+    for split, listing in listings.items():
+        expected = (None,) * len(benchmark.group_names) if files.counts is None else files.counts[split]
+        groups += [GroupCount(split, group, want, found) for group, want, found
+                   in zip(benchmark.group_names, expected, group_counts(benchmark, listing).tolist(), strict=True)
+                   if want or found]
+    paths = [path for listing in listings.values() for path in listing.paths]
+    return Report(benchmark.title, folder, len(paths), tuple(groups), tuple(_flawed(paths)),
+                  _lacking(benchmark, listings))
+
+
+def _lacking(benchmark: HasData, listings: dict) -> str:
+    try:
+        check_groups(benchmark, listings)
+    except InputError as error:
+        return str(error)
+    return ""
 
 
 def _flawed(paths: list[Path]) -> Iterator[tuple[Path, str]]:

@@ -6,13 +6,12 @@ does it all. Seeds are independent and may run beside each other; each goes on w
 
 import argparse
 
-from dbb.benchmarks import get_benchmark
-from dbb.data import SPLITS, load_split
-from dbb.store import resolve, write_table
-from dbb.study.choices import inversion_choices
+from dbb.record import Made
+from dbb.stages.all import make_stages
+from dbb.stages.run import Run, open_run
+from dbb.study.choices import choices
 from dbb.study.collect import collect
-from dbb.study.products import Products
-from dbb.study.run import products_of, run_seed
+from dbb.study.run import run_seed
 from dbb.study.settings import CHOICE_SEED, CLOSE_SEED, MORE_SEEDS, SEEDS
 
 
@@ -21,26 +20,34 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m dbb.study", description=__doc__)
     parser.add_argument("what", choices=("seed", "choices", "collect"))
     parser.add_argument("seed", type=int, nargs="?", choices=SEEDS, help="which seed")
-    parser.add_argument("--benchmark", default="mini-waterbirds")
+    parser.add_argument("--benchmark", default="mini-waterbirds", help="its name, or the path of your own .yml")
     parser.add_argument("--runs", default="runs", help="folder of all runs")
     parser.add_argument("--results", default="results", help="folder of the committed results")
+    parser.add_argument("--device", default="auto")
+    parser.add_argument("--memory", type=int, help="GiB of the GPU to fit: 16, 40 or 80")
     given = parser.parse_args()
-    benchmark = get_benchmark(given.benchmark)
-    splits = {split: load_split(benchmark, split, given.runs) for split in SPLITS}
 
-    def products(seed: int) -> Products:
-        return products_of(benchmark, seed, given.runs, splits)
+    def run(seed: int) -> Run:
+        return open_run(given.benchmark, seed, given.runs, given.device, given.memory)
 
     if given.what == "collect":
-        print("wrote", collect([products(seed) for seed in SEEDS], given.results).name)
+        print("wrote", collect([run(seed) for seed in SEEDS], given.results))
     elif given.what == "choices":
-        path = resolve(given.results) / benchmark.name / "choices.csv"
-        write_table(path, inversion_choices(products(CHOICE_SEED)))
-        print("wrote", path.name)
+        chosen = run(CHOICE_SEED)
+        for made in make_stages(chosen, "erm"):
+            say(chosen, made)
+        say(chosen, choices(chosen))
     elif given.seed is None:
         parser.error("which seed? e.g. python -m dbb.study seed 1")
     else:
-        run_seed(products(given.seed), given.seed in MORE_SEEDS, given.seed == CLOSE_SEED)
+        for made in run_seed(chosen := run(given.seed), given.seed in MORE_SEEDS, given.seed == CLOSE_SEED):
+            say(chosen, made)
+
+
+def say(run: Run, made: Made) -> None:
+    """Print what became of a stage or a table, with its folder."""
+    print(f"seed {run.seed}, {made.folder.relative_to(run.folder('data').parent)}: {str(made).partition(': ')[2]}",
+          flush=True)
 
 
 if __name__ == "__main__":

@@ -3,8 +3,9 @@
 from dataclasses import dataclass
 from typing import Literal
 
-PSI, RHO = "psi", "rho"
-BOTH = (PSI, RHO)
+from dbb.results import ERM, METHOD
+from dbb.stages.pruning import CONDITIONS, PSI, RHO
+
 SET_SIZES = (10, 20, 40)  # inversion-set sizes beside the benchmark's own, and 0, which is the class word
 
 
@@ -12,20 +13,19 @@ SET_SIZES = (10, 20, 40)  # inversion-set sizes beside the benchmark's own, and 
 class Arm:
     """One retraining of the base model.
 
-    title: what a table calls it. pictures: a name that `dbb.study.pictures.make` knows, None for no generated
-    picture. conditions: which pruning conditions drop pictures, of "psi" (eq. 3) and "rho" (eq. 5).
-    weight: factor on eq. 8's gammas. originals: the source images, labelled as they were, join the training split once
-    more, as "repeated" or "autoencoded" inside their masks.
+    title: what a table calls it. pictures: the name of a set (`dbb.study.sets`), None for no generated picture.
+    conditions: which pruning conditions drop pictures, of "psi" (eq. 3) and "rho" (eq. 5). weight: factor on eq. 8's
+    gammas. originals: the source images, labelled as they were, join the training split once more, as "repeated" or
+    "autoencoded" inside their masks.
     """
 
     title: str
     pictures: str | None
-    conditions: tuple[str, ...] = BOTH
+    conditions: tuple[str, ...] = CONDITIONS
     weight: float = 1.0
     originals: Literal["repeated", "autoencoded"] | None = None
 
 
-METHOD = "method"
 ARMS = {
     METHOD: Arm("the method", "tokens"),
     "no-pruning": Arm("without pruning", "tokens", ()),
@@ -42,7 +42,7 @@ ARMS = {
     "method-repeated": Arm("the method, originals once more", "tokens", originals="repeated"),
     "method-autoencoded": Arm("the method, autoencoded originals", "tokens", originals="autoencoded"),
 }
-"""What every seed runs, by the name of its record."""
+"""What every seed runs, by the name of its folder."""
 
 MORE_ARMS = {
     **{f"size-{n}": Arm(f"inversion set of {n}", f"tokens {n}") for n in SET_SIZES},
@@ -51,4 +51,9 @@ MORE_ARMS = {
 }
 """What the first seeds run besides: Table 5's sizes, and two controls with pictures of their own."""
 
-TITLES = {"erm": "ERM"} | {name: arm.title for name, arm in (ARMS | MORE_ARMS).items()}
+TITLES = {ERM: "ERM"} | {name: arm.title for name, arm in (ARMS | MORE_ARMS).items()}
+
+
+def arms_by_size(images: int) -> dict[int, str]:
+    """Return images in the inversion set -> the arm, smallest first, as in Table 5. images: the benchmark's own."""
+    return dict(sorted(({0: "no-inversion", images: METHOD} | {n: f"size-{n}" for n in SET_SIZES}).items()))

@@ -1,118 +1,126 @@
 """From the seeds' folders to the committed results: a few small tables, and pictures for the figures."""
 
-import platform
-from collections.abc import Sequence
-from dataclasses import asdict
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
-import torch
 
+from dbb.benchmarks import Benchmark
+from dbb.errors import InputError
+from dbb.record import RECORD
+from dbb.results import erm_rows, retrained_rows, stage_times, write_results
+from dbb.stages.run import TABLE, Run
 from dbb.store import atomic_path, read_json, resolve, write_json, write_table
-from dbb.study.arms import ARMS, MORE_ARMS, PSI, RHO
-from dbb.study.pictures import autoencoded, make
-from dbb.study.products import Products
-from dbb.study.scores import kept, scored
+from dbb.study.arms import ARMS, MORE_ARMS
+from dbb.study.run import arm_run
+from dbb.study.samples import samples
+from dbb.study.sets import CLASS_WORD, TOKENS, folder_name, set_size
+from dbb.study.settings import CHOICE_SEED
 
-SHOWN = 6  # sources per class, and pictures per condition, that the figures show
+STUDY = "study.json"
 
 
-def collect(seeds: Sequence[Products], results: str | Path) -> Path:
+def collect(seeds: Sequence[Run], results: str | Path) -> Path:
     """Write the results of all seeds, which must have been run, and return their folder `results/<benchmark>`.
 
-    arms.csv: a row per seed and arm, `dbb.study.arms.MORE_ARMS` as far as they were run. inversion.csv: per seed, size
-    of the inversion set and class. low-loss.csv, scores.parquet, compositing.parquet, convergence.csv: as
-    `dbb.study.scores` and `selection` make them, with the seed. samples.npz: pictures of the first seed. study.json:
-    settings, seeds, machine.
+    results.csv, times.csv: as `dbb.results` has them, for the arms of `dbb.study.arms`, those of MORE_ARMS as far as
+    they were run. inversion.csv: per seed, size of the inversion set and class. low-loss.csv, scores.parquet,
+    compositing.parquet, convergence.csv: as `dbb.study` measures them, with the seed. choices.csv, where they were
+    measured. samples.npz: pictures of the first seed. study.json: settings, seeds, machine.
 
     Raises InputError when an arm of a seed was not run.
     """
-    benchmark = seeds[0].benchmark
-    target = resolve(results) / benchmark.name
-    folders = {products.seed: products.folder for products in seeds}
-    write_table(target / "arms.csv", pd.DataFrame(_arm_rows(folders)))
-    write_table(target / "inversion.csv", pd.DataFrame(_inversion_rows(folders)))
-    write_table(target / "low-loss.csv", _stacked(folders, "low-loss"))
-    write_table(target / "convergence.csv", _stacked(folders, "convergence"))
-    write_table(target / "compositing.parquet", _stacked(folders, "compositing"))
+    target = resolve(results) / seeds[0].benchmark.name
+    times = pd.concat([stage_times(run) for run in seeds], ignore_index=True)
+    write_results(target, pd.concat([seed_rows(run) for run in seeds], ignore_index=True), times)
+    write_table(target / "inversion.csv", pd.concat([_inversion_rows(run) for run in seeds], ignore_index=True))
+    for name, suffix in (("low-loss", "csv"), ("convergence", "csv"), ("compositing", "parquet")):
+        write_table(target / f"{name}.{suffix}", _stacked(seeds, name))
     write_table(target / "scores.parquet", pd.concat(
-        [_stacked(folders, f"scores-{name.replace(' ', '-')}").assign(pictures=name)
-         for name in ("tokens", "class word")], ignore_index=True))
+        [_stacked(seeds, f"scores-{folder_name(name)}").assign(pictures=name) for name in (TOKENS, CLASS_WORD)],
+        ignore_index=True))
+    chosen = replace(seeds[0], seed=CHOICE_SEED)
+    if _is_measured(chosen, "choices"):
+        write_table(target / "choices.csv", _measured(chosen, "choices"))
     with atomic_path(target / "samples.npz") as temporary, temporary.open("wb") as file:
-        np.savez_compressed(file, **_samples(seeds[0]))
-    write_json(target / "study.json", {
-        "benchmark": asdict(benchmark), "seeds": list(folders), "torch": torch.__version__,
-        "machine": f"{platform.machine()} CPU, one thread per seed"})
+        np.savez_compressed(file, **samples(seeds[0]))
+    write_json(target / STUDY, {
+        "benchmark": settings_of(seeds[0].benchmark), "seeds": [run.seed for run in seeds],
+        "torch": ", ".join(times["torch"].unique()), "machine": _machines(times)})
     return target
 
 
-def _arm_rows(folders: dict[int, Path]) -> list[dict]:
-    rows = []
-    for seed, folder in folders.items():
-        records = {"erm": read_json(folder / "erm.json")}
-        records |= {arm: read_json(folder / "arms" / f"{arm}.json") for arm in ARMS}
-        records |= {arm: read_json(path) for arm in MORE_ARMS if (path := folder / "arms" / f"{arm}.json").exists()}
-        for arm, record in records.items():
-            row = {"seed": seed, "arm": arm, "val_worst_group": record["val"]["worst_group"],
-                   "worst_group": record["test"]["worst_group"], "average": record["test"]["average"],
-                   "weighted_average": record["test"]["weighted_average"],
-                   **{f"group_{g}": a for g, a in enumerate(record["test"]["group_accuracy"])}}
-            row |= {key: record.get(key) for key in ("best_epoch", "right", "kept_right", "seconds")}
-            for key in ("generated", "kept"):
-                row |= {f"{key}_{name.replace(' ', '_')}": n for name, n in record.get(key, {}).items()}
-            rows.append(row)
-    return rows
+def seed_rows(run: Run) -> pd.DataFrame:
+    """Return the results of a seed: the base classifier, and each arm that was run.
 
-
-def _inversion_rows(folders: dict[int, Path]) -> list[dict]:
-    rows = []
-    for seed, folder in folders.items():
-        for path in sorted(folder.glob("tokens-*/inversion.json")):
-            for name, record in read_json(path).items():
-                nearest = "; ".join(f"{word} {cosine:.2f}" for word, cosine in record["nearest"])
-                size = int(path.parent.name.removeprefix("tokens-"))
-                rows.append({"seed": seed, "class": name, "size": size, **record, "nearest": nearest})
-    return rows
-
-
-def _stacked(folders: dict[int, Path], name: str) -> pd.DataFrame:
-    tables = {seed: path for seed, folder in folders.items() if (path := folder / f"{name}.parquet").exists()}
-    return pd.concat([pd.read_parquet(path).assign(seed=seed) for seed, path in tables.items()], ignore_index=True)
-
-
-def _samples(products: Products) -> dict[str, np.ndarray]:
-    """The same sources in every set of pictures, uint8 (2 * SHOWN, 3, S, S), classes one after the other; and what each
-    pruning condition catches of the class word's pictures.
+    Raises InputError when one of `ARMS` was not.
     """
-    sources, size = products.sources, products.benchmark.generation_size
-    few = np.concatenate([np.flatnonzero(sources.labels == label)[:SHOWN]
-                          for label in range(len(products.benchmark.classes))])
-    samples = {"original": sources.pixels(few, size).numpy(), "mask": products.masks.padded(sources.ids[few]).numpy(),
-               "autoencoded": autoencoded(products).pixels(few, size).numpy()}
-    records = products.folder / "arms"
-    done = [arm.pictures for name, arm in (ARMS | MORE_ARMS).items() if (records / f"{name}.json").exists()]
-    for name in dict.fromkeys(filter(None, done)):
-        samples[name] = make(products, name).images.pixels(few, size).numpy()
-    return samples | _caught(products)
+    parts = [erm_rows(run)]
+    for name, arm in (ARMS | MORE_ARMS).items():
+        here = arm_run(run, name, arm)
+        if (here.folder("retrained") / RECORD).exists():
+            known = None if arm.pictures is None else _measured(run, f"verdicts-{folder_name(arm.pictures)}")
+            parts.append(retrained_rows(here, name, known))
+        elif name in ARMS:
+            raise _unfinished(run, f"arm {name}")
+    return pd.concat(parts, ignore_index=True)
 
 
-def _caught(products: Products) -> dict[str, np.ndarray]:
-    scores, pictures = scored(products, "class word"), make(products, "class word").images
-    quantile = products.benchmark.pruning.quantile
-    psi, both = (kept(scores, conditions, quantile) for conditions in ((PSI,), (PSI, RHO)))
-    samples = {}
-    for name, mask in (("eq. 3", ~psi), ("eq. 5", psi & ~both), ("kept", both)):
-        rows = np.flatnonzero(mask)[:2 * SHOWN]
-        samples |= {f"caught: {name}": pictures.pixels(rows, products.benchmark.generation_size).numpy(),
-                    f"target: {name}": pictures.labels[rows],
-                    f"right: {name}": scores["right"].fillna(False).to_numpy(bool)[rows]}
-    return samples
+def settings_of(benchmark: Benchmark) -> dict[str, Any]:
+    """Return all of a benchmark's entry but where its data come from, as JSON values."""
+    return {name: value for name, value in asdict(replace(benchmark, data=None)).items() if name != "data"}
 
 
-def read_study(results: str | Path, benchmark: str) -> dict:
+def read_study(results: str | Path, benchmark: str) -> dict[str, Any]:
     """Return what study.json says of committed results.
 
     Raises InputError when they are missing.
     """
-    return read_json(resolve(results) / benchmark / "study.json")
+    return read_json(resolve(results) / benchmark / STUDY)
+
+
+def _inversion_rows(run: Run) -> pd.DataFrame:
+    sizes = {run.benchmark.inversion.images: TOKENS} | {
+        size: arm.pictures for arm in MORE_ARMS.values() if arm.pictures and (size := set_size(arm.pictures))}
+    return pd.concat(_inversion_parts(run, sizes), ignore_index=True)
+
+
+def _inversion_parts(run: Run, sizes: dict[int, str]) -> Iterator[pd.DataFrame]:
+    for size, name in sorted(sizes.items()):
+        if name == TOKENS or _is_measured(run, f"unseen-{folder_name(name)}"):
+            table = _measured(run, f"unseen-{folder_name(name)}")
+            table.insert(0, "seed", run.seed)
+            table.insert(2, "size", size)
+            yield table
+
+
+def _stacked(seeds: Sequence[Run], name: str) -> pd.DataFrame:
+    """The tables of those seeds on which ``name`` was measured."""
+    tables = [_measured(run, name).assign(seed=run.seed) for run in seeds if _is_measured(run, name)]
+    if not tables:
+        raise _unfinished(seeds[0], f"table {name}")
+    return pd.concat(tables, ignore_index=True)
+
+
+def _is_measured(run: Run, name: str) -> bool:
+    return (run.measured(name) / RECORD).exists()
+
+
+def _measured(run: Run, name: str) -> pd.DataFrame:
+    if not _is_measured(run, name):
+        raise _unfinished(run, f"table {name}")
+    return pd.read_parquet(run.measured(name) / TABLE)
+
+
+def _unfinished(run: Run, what: str) -> InputError:
+    return InputError(f"the {what} of seed {run.seed} was not made: run `python -m dbb.study seed {run.seed}` first")
+
+
+def _machines(times: pd.DataFrame) -> str:
+    """What the seeds ran on, e.g. "x86_64 CPU, 2 cores, one thread per seed"."""
+    kinds = times[["device", "threads"]].drop_duplicates().itertuples(index=False)
+    return "; ".join(f"{device}, {'one thread' if threads == 1 else f'{threads} threads'} per seed"
+                     for device, threads in kinds)

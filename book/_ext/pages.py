@@ -1,0 +1,112 @@
+"""A Sphinx extension: writes the parts of pages that are made from files, and insists on alt texts.
+
+Before the book is read, its folder ``_generated/`` receives the parameter tables (from the notebooks), the runs behind
+the book (from runs.json), the published numbers (from reported.yml), the study in a few rows (from results/) and the
+list of modules (from the package). Pages include them, so no number is typed twice. The book may be a copy of book/ with
+the chapters and the runs.json of another run; the notebooks and results/ are the project's.
+"""
+
+import json
+import pkgutil
+from pathlib import Path
+
+import yaml
+from costs import cost_pages
+from docutils import nodes
+from paper_tables import paper_pages
+from sphinx.application import Sphinx
+from sphinx.transforms.post_transforms import SphinxPostTransform
+from sphinx.util import logging
+
+import dbb
+from dbb.notebook import parameter_table
+from dbb.report.markdown import markdown_table
+from dbb.store import project_root
+from dbb.study.summary import study_summary
+
+logger = logging.getLogger(__name__)
+
+
+def parameters_page(notebooks: list[Path]) -> str:
+    """Return one table of parameters per notebook."""
+    parts = []
+    for path in notebooks:
+        table = parameter_table(path)
+        rows = [[f"`{r['name']}`", f"`{r['type']}`", f"`{r['default']}`", r["meaning"]] for r in table]
+        parts += [f"## {path.name}", markdown_table(["parameter", "type", "default", "meaning"], rows)]
+    return "\n\n".join(parts) + "\n"
+
+
+def runs_page(runs: list[dict]) -> str:
+    """Return tables of the stages' durations, of the package versions and of the machine."""
+    columns = ["stage", "seconds", "peak memory (MB)", "date"]
+    stages = [
+        [r["stage"], f"{r['wall_s']:.1f}", f"{r['peak_memory_mb']:.0f}", r["started"][:10]] for r in runs
+    ]
+    total = ["**together**", f"**{sum(r['wall_s'] for r in runs):.1f}**", "", ""]
+    versions = {name: version for run in runs for name, version in run["versions"].items()}
+    machine = [[key, ", ".join(sorted({str(r[key]) for r in runs if key in r}))] for key in ("device", "threads", "seed")]
+    return "\n\n".join(
+        [
+            "## Durations",
+            markdown_table(columns, [*stages, total]),
+            "## Machine",
+            markdown_table(["", ""], machine),
+            "## Versions",
+            markdown_table(["package", "version"], [[f"`{name}`", v] for name, v in versions.items()]),
+        ]
+    )
+
+
+def reported_page(tables: dict) -> str:
+    """Return the published tables of reported.yml, each with its source."""
+    parts = []
+    for table in tables.values():
+        parts += [f"**{table['title']}** {table['note']}", markdown_table(table["columns"], table["rows"])]
+    return "\n\n".join(parts) + "\n"
+
+
+def api_page() -> str:
+    """Return a section with the documentation of every module of the package."""
+    names = sorted(m.name for m in pkgutil.walk_packages(dbb.__path__, "dbb."))
+    section = "## `{0}`\n\n```{{eval-rst}}\n.. automodule:: {0}\n   :members:\n```\n"
+    return "\n".join(section.format(name) for name in names if not name.endswith("__main__"))
+
+
+def write_generated(app: Sphinx) -> None:
+    """Write ``_generated/``; a file that would not change is left alone, so that Sphinx skips it."""
+    book, project = Path(app.srcdir), project_root()
+    runs = json.loads((book / "runs.json").read_text(encoding="utf-8"))
+    reported = yaml.safe_load((book / "reported.yml").read_text(encoding="utf-8"))
+    made = {
+        "parameters.md": parameters_page(sorted((project / "notebooks").glob("*.ipynb"))).encode(),
+        "runs.md": runs_page(runs).encode(),
+        "reported.md": reported_page(reported).encode(),
+        **paper_pages(reported, project / "results"),
+        **cost_pages(project / "results", reported),
+        "api.md": api_page().encode(),
+        "study.md": study_summary(project / "results").encode(),
+    }
+    folder = book / "_generated"
+    folder.mkdir(exist_ok=True)
+    for name, content in made.items():
+        path = folder / name
+        if not path.is_file() or path.read_bytes() != content:
+            path.write_bytes(content)
+
+
+class RequireAltText(SphinxPostTransform):
+    """Warn (an error under -W) about an image that a reader who cannot see it would miss."""
+
+    default_priority = 900
+
+    def run(self, **kwargs: object) -> None:
+        for image in self.document.findall(nodes.image):
+            if not image.get("alt"):
+                logger.warning("image without alt text", location=image)
+
+
+def setup(app: Sphinx) -> dict[str, bool]:
+    app.connect("builder-inited", write_generated)
+    app.add_post_transform(RequireAltText)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}

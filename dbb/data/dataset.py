@@ -1,0 +1,70 @@
+"""What a benchmark's entry says of its data: where the splits come from, drawn here or read from files."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from dbb.data.files import Fit, Listing
+from dbb.data.images import ImageSet
+
+SPLITS = ("train", "val", "test")
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a dataset can be had. bring: takes a folder for what is downloaded, and the folder to fill."""
+
+    title: str
+    bring: Callable[[Path, Path], None]
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """Splits that are drawn here.
+
+    make_split: (folder, split, images) writes the split; load_split: (folder, split) reads it. sizes: images of each
+    split.
+    """
+
+    make_split: Callable[[Path, str, int], None]
+    load_split: Callable[[Path, str], ImageSet]
+    sizes: Mapping[str, int]
+
+
+@dataclass(frozen=True)
+class Files:
+    """Splits of pictures in files.
+
+    list_split: (folder, split) -> the split's pictures, in a fixed order; ``draw``, where given, makes of the training
+        split's listing the one to train on. fit: how a picture becomes a square.
+    counts: split -> images of each group that must be found, where they are known. places: where to download it.
+    folder: where it lies; None: `dbb.data.layout.dataset_folder` of the benchmark's name.
+    """
+
+    list_split: Callable[[Path, str], Listing]
+    fit: Fit
+    counts: Mapping[str, tuple[int, ...]] | None = None
+    places: tuple[Place, ...] = ()
+    draw: Callable[[Listing], Listing] | None = None
+    folder: Path | None = None
+
+
+Dataset = Drawn | Files
+
+
+class HasData(Protocol):
+    """A benchmark's entry, as the tools for data see it."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def title(self) -> str: ...
+    @property
+    def data(self) -> Dataset: ...
+    @property
+    def classes(self) -> tuple[str, ...]: ...
+    @property
+    def attributes(self) -> tuple[str, ...]: ...
+    @property
+    def group_names(self) -> tuple[str, ...]: ...

@@ -1,0 +1,140 @@
+"""The painter: a latent inpainting UNet and its text encoder, trained together on captioned scenes."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from diffusers import AutoencoderKL, DDPMScheduler, StableDiffusionInpaintPipeline, UNet2DConditionModel
+from torch import nn
+from torch.nn import functional as F
+from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
+
+from dbb.pretraining.inpainting_masks import loose_mask
+from dbb.pretraining.tokenizer import tokenizer_from_words
+from dbb.pretraining.loop import train
+from dbb.pretraining.scenes import as_pixels
+from dbb.worlds.waterbirds.world import WORDS, Rendered, caption
+
+CROP = 48  # px: most of the training sees crops around the mask, which cost half as much as whole scenes
+WHOLE_SCENES_FROM = 0.93  # share of the steps after which whole scenes are shown
+CAPTION_DROPOUT = 0.1
+MASK_WEIGHT = 8.0
+
+
+class Painter(nn.Module):
+    """Text encoder and UNet, the two parts that are trained together."""
+
+    def __init__(self, vocabulary: int) -> None:
+        super().__init__()
+        self.text_encoder = CLIPTextModel(CLIPTextConfig(
+            vocab_size=vocabulary, hidden_size=96, intermediate_size=192, num_hidden_layers=2,
+            num_attention_heads=4, max_position_embeddings=16, bos_token_id=0, eos_token_id=1, pad_token_id=1))
+        self.unet = UNet2DConditionModel(
+            sample_size=32, in_channels=9, out_channels=4, block_out_channels=(32, 64, 128), layers_per_block=1,
+            down_block_types=("DownBlock2D", "CrossAttnDownBlock2D", "CrossAttnDownBlock2D"),
+            up_block_types=("CrossAttnUpBlock2D", "CrossAttnUpBlock2D", "UpBlock2D"),
+            cross_attention_dim=96, attention_head_dim=4, norm_num_groups=8)
+
+    def forward(self, noisy: torch.Tensor, mask: torch.Tensor, masked_latents: torch.Tensor, timesteps: torch.Tensor,
+                token_ids: torch.Tensor) -> torch.Tensor:
+        """Predict v, float32 (B, 4, h, w), for noisy latents (B, 4, h, w), a mask (B, 1, h, w), 1 = paint here."""
+        words = self.text_encoder(token_ids).last_hidden_state
+        return self.unet(torch.cat([noisy, mask, masked_latents], 1), timesteps, words).sample
+
+
+def new_tokenizer() -> CLIPTokenizer:
+    """The miniature's vocabulary: every word of its captions is one token."""
+    return tokenizer_from_words(WORDS, model_max_length=16)
+
+
+def new_scheduler() -> DDPMScheduler:
+    """Stable Diffusion's noise schedule with v-prediction and a last step of pure noise."""
+    return DDPMScheduler(beta_schedule="scaled_linear", beta_start=0.00085, beta_end=0.012, clip_sample=False,
+                         prediction_type="v_prediction", rescale_betas_zero_snr=True,
+                         timestep_spacing="trailing", steps_offset=1)
+
+
+@dataclass(frozen=True)
+class Batch:
+    """pixels: float32 (B, 3, s, s) in [-1, 1]; masks: float32 (B, 1, s, s); captions: B strings."""
+
+    pixels: torch.Tensor
+    masks: torch.Tensor
+    captions: list[str]
+
+
+def draw_batch(rendered: Rendered, batch_size: int, crop: bool, rng: np.random.Generator) -> Batch:
+    """Draw scenes with fresh captions and loose masks; ``crop`` cuts 48 px around the mask, on even pixels."""
+    images, masks, captions = [], [], []
+    for number in rng.integers(0, len(rendered.scenes), batch_size):
+        image, mask = rendered.images[number], loose_mask(rendered.masks[number], rng)
+        if crop:
+            window = _window(mask, rng)
+            image, mask = image[window], mask[window]
+        images.append(image)
+        masks.append(mask)
+        dropped = rng.random() < CAPTION_DROPOUT
+        captions.append("" if dropped else caption(rendered.scenes[number], rng))
+    return Batch(as_pixels(np.stack(images)), torch.from_numpy(np.stack(masks)).float()[:, None], captions)
+
+
+def _window(mask: np.ndarray, rng: np.random.Generator) -> tuple[slice, slice]:
+    rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
+    slices = []
+    for places in (rows, columns):
+        corner = (places[0] + places[-1] + 1 - CROP) // 2 + rng.integers(-4, 5)
+        corner = int(np.clip(corner, 0, mask.shape[0] - CROP)) // 2 * 2
+        slices.append(slice(corner, corner + CROP))
+    return slices[0], slices[1]
+
+
+@torch.no_grad()
+def encode(vae: AutoencoderKL, pixels: torch.Tensor) -> torch.Tensor:
+    """Scaled posterior means, float32 (B, 4, s/2, s/2)."""
+    return vae.encode(pixels).latent_dist.mean * vae.config.scaling_factor
+
+
+def painter_loss(painter: Painter, vae: AutoencoderKL, tokenizer: CLIPTokenizer, scheduler: DDPMScheduler,
+                 batch: Batch, generator: torch.Generator) -> torch.Tensor:
+    """v-prediction loss, weighted to the mask, with the masked image as the inpainting pipeline builds it."""
+    device = painter.unet.device
+    pixels, masks = batch.pixels.to(device), batch.masks.to(device)
+    latents, masked = encode(vae, torch.cat([pixels, pixels * (masks < 0.5)])).chunk(2)
+    masks = F.interpolate(masks, size=latents.shape[-2:])
+    noise = torch.randn(latents.shape, generator=generator).to(device)
+    timesteps = torch.randint(scheduler.config.num_train_timesteps, (len(latents),), generator=generator).to(device)
+    ids = tokenizer(batch.captions, padding="max_length", truncation=True, return_tensors="pt").input_ids.to(device)
+    predicted = painter(scheduler.add_noise(latents, noise, timesteps), masks, masked, timesteps, ids)
+    weights = 1 + (MASK_WEIGHT - 1) * masks
+    error = (predicted - scheduler.get_velocity(latents, noise, timesteps)).square()
+    return (weights * error).mean() / weights.mean()
+
+
+def train_painter(rendered: Rendered, vae: AutoencoderKL, steps: int, work: Path, device: str,
+                  batch_size: int = 32) -> Painter:
+    """Train on crops, at the end on whole scenes; returns the moving average of the weights."""
+    tokenizer, scheduler = new_tokenizer(), new_scheduler()
+    painter = Painter(len(tokenizer)).to(device, memory_format=torch.channels_last)
+    painter.unet.compile(dynamic=False)
+    vae = vae.to(device).requires_grad_(False)
+
+    def loss_of_step(step: int, generator: torch.Generator) -> torch.Tensor:
+        crop = step < WHOLE_SCENES_FROM * steps
+        batch = draw_batch(rendered, batch_size, crop, np.random.default_rng(step))
+        # Compiling pays for the many steps on crops, not for the few on whole scenes.
+        with torch.compiler.set_stance("default" if crop else "force_eager"):
+            return painter_loss(painter, vae, tokenizer, scheduler, batch, generator)
+
+    painter.load_state_dict(train("painter", painter, loss_of_step, steps=steps, learning_rate=1e-3, work=work,
+                                  ema_decay=0.9995))
+    return painter.eval()
+
+
+def save_pipeline(painter: Painter, vae: AutoencoderKL, folder: Path) -> None:
+    """Write the four parts as a `StableDiffusionInpaintPipeline` folder, in half precision."""
+    vae.register_to_config(_name_or_path="")  # else the folder it was loaded from is written down
+    pipe = StableDiffusionInpaintPipeline(
+        vae=vae, text_encoder=painter.text_encoder, tokenizer=new_tokenizer(), unet=painter.unet,
+        scheduler=new_scheduler(), safety_checker=None, feature_extractor=None, requires_safety_checker=False)
+    pipe.to(torch.float16).save_pretrained(folder)

@@ -1,0 +1,1 @@
+"""What the book shows: its style, and for each chapter a file with its tables and figures. No stage imports it."""

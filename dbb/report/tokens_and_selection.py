@@ -1,0 +1,65 @@
+"""Chapter 12: how the settings of textual inversion were chosen, and which images the lowest losses are."""
+
+from collections.abc import Sequence
+
+import pandas as pd
+
+from dbb.report.style import (
+    RIGHT_COLOUR,
+    WIDTH,
+    WRONG_COLOUR,
+    Figure,
+    legend_below,
+    panel_figure,
+    set_texts,
+)
+
+
+def selection_figure(table: pd.DataFrame, classes: Sequence[str]) -> Figure:
+    """Return the minority's share of the K lowest losses, by own and by batch loss, a panel per class: lines through
+    the seeds' mean, shades that span the seeds.
+
+    table: rows of low-loss.csv, columns label, ranking, k, minority, a row per seed.
+    """
+    import seaborn as sns
+
+    figure, panels = panel_figure(len(classes), 2.5)
+    table = table.assign(share=100 * table["minority"] / table["k"])
+    for label, axes in enumerate(panels):
+        for ranking, colour in {"own loss": RIGHT_COLOUR, "batch loss": WRONG_COLOUR}.items():
+            rows = table[(table["label"] == label) & (table["ranking"] == ranking)]
+            sns.lineplot(rows, x="k", y="share", color=colour, marker="o", markersize=5, markeredgewidth=0,
+                         errorbar=("pi", 100), err_kws={"linewidth": 0}, label=f"by {ranking}", legend=False, ax=axes)
+        axes.set_ylabel("minority among them (%)")
+        set_texts(axes, classes[label], "K, images of lowest loss")
+    figure.tight_layout()
+    legend_below(figure, *panels[0].get_legend_handles_labels())
+    return figure
+
+
+def choices_figure(table: pd.DataFrame) -> Figure:
+    """Return the loss on unseen images over the steps of inversion, a row of panels per class: on the left a line per
+    learning rate, at one vector; on the right one per number of vectors, at the rate of those that have several.
+
+    table: columns class, learning_rate, vectors, step, unseen_loss. A setting has one colour in all panels.
+    """
+    rate = table.loc[table["vectors"] > 1, "learning_rate"].iloc[0]
+    colours = {setting: f"C{i}" for i, setting in enumerate(table.groupby(["vectors", "learning_rate"]).groups)}
+    columns = {"one vector": (table["vectors"] == 1, "rate {1:g}"),
+               f"rate {rate:g}": (table["learning_rate"] == rate, "vectors: {0}")}
+    names = list(dict.fromkeys(table["class"]))
+    figure = Figure((WIDTH, 2.2 * len(names) + 0.2))
+    panels = figure.subplots(len(names), len(columns), sharex=True, sharey="row", squeeze=False)
+    for row, name in zip(panels, names, strict=True):
+        for axes, (title, (chosen, label)) in zip(row, columns.items(), strict=True):
+            for setting, rows in table[chosen & (table["class"] == name)].groupby(["vectors", "learning_rate"]):
+                axes.plot(rows["step"], rows["unseen_loss"], color=colours[setting], marker="o", markersize=3,
+                          label=label.format(*setting))
+            set_texts(axes, f"{name}, {title}")
+        row[0].set_ylabel("loss on unseen images")
+    for axes in panels[-1]:
+        axes.set_xlabel("step")
+    for axes in panels[0]:
+        axes.legend()
+    figure.tight_layout()
+    return figure

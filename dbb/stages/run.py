@@ -1,0 +1,132 @@
+"""One run of the method: a benchmark, a seed, and the folders in which its stages meet."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from dbb.benchmarks import get_benchmark
+from dbb.benchmarks.entry import Benchmark
+from dbb.benchmarks.splits import load_split, split_digest
+from dbb.code import Definition, code_digest, definition_of
+from dbb.data.images import ImageSet
+from dbb.errors import InputError
+from dbb.record import Made, StageRun, digest_of, folder_digest, make_or_load, require
+from dbb.store import NOTEBOOKS, resolve, write_table
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+ALL = ("*",)
+TABLE = "table.parquet"
+
+
+@dataclass(frozen=True)
+class Run:
+    """One seed of one benchmark.
+
+    runs: folder of all runs. device: "auto", "cpu", "cuda:1", ...; memory: GiB of the GPU to fit, None: the
+    benchmark's own batches. at: stage -> folder below the seed's, for a stage that an arm of a study makes otherwise;
+    all others are the method's own, `runs/<benchmark>/seed<k>/<stage>`.
+
+    Raises InputError for a negative seed or an unknown stage.
+    """
+
+    benchmark: Benchmark
+    seed: int = 0
+    runs: str | Path = "runs"
+    device: str = "auto"
+    memory: int | None = None
+    at: Mapping[str, str] = field(default_factory=dict)
+    _splits: dict[str, ImageSet] = field(default_factory=dict, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        if self.seed < 0:
+            raise InputError(f"seed {self.seed} is negative: give 0 or more")
+        for stage in self.at:
+            self._check(stage)
+
+    def folder(self, stage: str) -> Path:
+        """Return the folder of a stage; the data do not depend on the seed."""
+        self._check(stage)
+        own = resolve(self.runs) / self.benchmark.name
+        return own / "data" if stage == "data" else own / f"seed{self.seed}" / self.at.get(stage, "") / stage
+
+    def elsewhere(self, **at: str) -> "Run":
+        """Return this run with some stages in other folders below the seed's."""
+        return Run(self.benchmark, self.seed, self.runs, self.device, self.memory, {**self.at, **at}, self._splits)
+
+    def split(self, name: str) -> ImageSet:
+        """Return the split "train", "val" or "test", read once."""
+        if name not in self._splits:
+            recorded = self.made("data").metrics["splits"][name]
+            images = load_split(self.benchmark, name, self.folder("data"))
+            if split_digest(self.benchmark, images) != recorded:
+                raise InputError(f"the pictures of {self.benchmark.name}'s split {name!r} have changed since they were "
+                                 f"read: run notebook {NOTEBOOKS['data']} again")
+            self._splits[name] = images
+        return self._splits[name]
+
+    def made(self, stage: str) -> Made:
+        """Return a stage that stands; raises InputError, with what to run, where it does not."""
+        return require(self.folder(stage))
+
+    def make(self, stage: str, settings: Mapping[str, Any], reads: Mapping[str, tuple[str, ...]],
+             work: Callable[[StageRun], None], models: Mapping[str, str] | None = None,
+             code: Sequence[Definition] = (), part: str = "") -> Made:
+        """Make a stage by ``work``, or load it where it stands already.
+
+        settings: all that it depends on beside files. reads: stage -> files of it that ``work`` reads, `ALL` for all of
+        them; of "data" the splits. models: name -> which model it loads. Its code is that of the function in which
+        ``work`` is defined, and of ``code``. part: folder below the stage's for the record of a part of its work.
+        """
+        made_from = self._made_from(settings, reads, [definition_of(work), *code], models, seeded=stage != "data")
+        return make_or_load(self.folder(stage) / part, stage, made_from, work, self.device)
+
+    def measure(self, name: str, settings: Mapping[str, Any], reads: Mapping[str, tuple[str, ...]],
+                table: Callable[[], "pd.DataFrame"], models: Mapping[str, str] | None = None) -> Made:
+        """Make the table ``name``, of something that is measured on the stages, by ``table``, or load it where it
+        stands already; otherwise as `make`. File: `table.parquet`, in `measured`.
+        """
+        def work(stage: StageRun) -> None:
+            write_table(stage.path(TABLE), table())
+
+        made_from = self._made_from(settings, reads, [definition_of(table)], models)
+        return make_or_load(self.measured(name), name, made_from, work, self.device)
+
+    def measured(self, name: str) -> Path:
+        """Return the folder of a table that is measured on the stages."""
+        return resolve(self.runs) / self.benchmark.name / f"seed{self.seed}" / "measured" / name
+
+    def _made_from(self, settings: Mapping[str, Any], reads: Mapping[str, tuple[str, ...]], code: Sequence[Definition],
+                   models: Mapping[str, str] | None, seeded: bool = True) -> dict[str, Any]:
+        return {
+            "benchmark": self.benchmark.name, **({"seed": self.seed} if seeded else {}),
+            "settings": settings,
+            "models": {name: model_identity(spec) for name, spec in (models or {}).items()},
+            "inputs": {f"{name}/{file}": digest for name, files in reads.items()
+                       for file, digest in self._digests(name, files).items()},
+            "code": code_digest(*code),
+        }
+
+    def _digests(self, stage: str, files: tuple[str, ...]) -> dict[str, str]:
+        if stage == "data":
+            return {name: self.made("data").metrics["splits"][name] for name in files}
+        products = self.made(stage).record["products"]
+        return {"*": digest_of(products)} if files == ALL else {name: products[name] for name in files}
+
+    def _check(self, stage: str) -> None:
+        if stage not in NOTEBOOKS:
+            raise InputError(f"unknown stage {stage!r}: choose one of {', '.join(NOTEBOOKS)}")
+
+
+def model_identity(spec: str) -> str:
+    """Return what tells a model from another: the digest of its folder, or the name and revision that pin it."""
+    folder = resolve(spec)
+    return folder_digest(folder) if folder.is_dir() else spec
+
+
+def open_run(benchmark: str, seed: int = 0, runs: str | Path = "runs", device: str = "auto",
+             memory: int | None = None, **models: str | None) -> Run:
+    """Return the run of a benchmark by name, or by the path of a user's own .yml; ``models`` as in `get_benchmark`."""
+    return Run(get_benchmark(benchmark, **models), seed, runs, device, memory)

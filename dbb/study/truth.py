@@ -1,0 +1,18 @@
+"""What the study's controls must know of a picture beside its label."""
+
+import numpy as np
+
+from dbb.errors import InputError
+from dbb.stages.run import Run
+
+
+def known(run: Run, name: str) -> np.ndarray:
+    """Return what the training split knows by ``name``, an array of first dimension N (`ImageSet.truth`).
+
+    Raises InputError where it does not know it.
+    """
+    truth = run.split("train").truth
+    if name not in truth:
+        raise InputError(f"{run.benchmark.name} does not know the {name} of its pictures: arms of the study that need "
+                         "it run on drawn benchmarks alone")
+    return truth[name]

@@ -1,0 +1,97 @@
+"""Training of the embedded models: an interrupted run goes on and ends where an undisturbed one does."""
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from dbb.pretraining.loop import read_curve, train
+from dbb.pretraining.segmenter import (
+    PROMPT_LENGTH,
+    contrastive_loss,
+    heatmaps,
+    keywords,
+    new_segmenter,
+    new_tokenizer,
+    prompts_and_targets,
+)
+from dbb.worlds.waterbirds.world import random_scenes, render_all
+
+
+def line_loss(model, stop_at=None):
+    def loss_of_step(step, generator):
+        if step == stop_at:
+            raise KeyboardInterrupt
+        x = torch.randn(8, 3, generator=generator)
+        return (model(x) - x.sum(1, keepdim=True)).square().mean()
+    return loss_of_step
+
+
+def test_an_interrupted_training_ends_with_the_same_weights(tmp_path):
+    def new_model():
+        torch.manual_seed(0)
+        return nn.Linear(3, 1)
+
+    options = {"steps": 40, "learning_rate": 0.1, "checkpoint_every": 10}
+    (tmp_path / "whole").mkdir()
+    (tmp_path / "broken").mkdir()
+    model = new_model()
+    whole = train("line", model, line_loss(model), work=tmp_path / "whole", **options)
+    model = new_model()
+    with pytest.raises(KeyboardInterrupt):
+        train("line", model, line_loss(model, stop_at=25), work=tmp_path / "broken", **options)
+    model = new_model()
+    resumed = train("line", model, line_loss(model), work=tmp_path / "broken", **options)
+    assert all(torch.equal(whole[key], resumed[key]) for key in whole)
+    assert read_curve(tmp_path / "whole", "line")[-1][0] == 40
+
+
+@pytest.fixture(scope="module")
+def rendered():
+    return render_all(random_scenes("segmenter", 40, 0.3), workers=2)
+
+
+def test_segmenter_targets_follow_the_prompts(rendered):
+    numbers = np.arange(40)
+    for seed in range(5):
+        prompts, targets = prompts_and_targets(rendered, numbers, np.random.default_rng(seed))
+        for number, prompt, target in zip(numbers, prompts, targets, strict=True):
+            scene, mask = rendered.scenes[number], rendered.masks[number]
+            if prompt in ("bird", "a bird", "a photo of a bird", scene.species, f"{scene.colour} bird"):
+                assert np.array_equal(target > 0, mask)
+            elif prompt == scene.place:
+                assert np.array_equal(target > 0, ~mask)
+            else:
+                assert not target.any()
+
+
+def test_heatmaps_are_those_of_the_models_own_forward_and_reach_both_towers(rendered):
+    torch.manual_seed(0)
+    tokenizer = new_tokenizer()
+    model = new_segmenter(len(tokenizer)).eval()
+    pixels = torch.from_numpy(rendered.images[:2]).permute(0, 3, 1, 2).float() / 127.5 - 1
+    ids = tokenizer(["bird", "lake"], padding="max_length", return_tensors="pt").input_ids
+    ours = heatmaps(model, pixels, ids)
+    assert torch.allclose(ours, model(input_ids=ids, pixel_values=pixels).logits, atol=1e-5)
+    ours.sum().backward()
+    assert model.clip.vision_model.embeddings.patch_embedding.weight.grad.abs().sum() > 0
+    assert model.clip.text_model.embeddings.token_embedding.weight.grad.abs().sum() > 0
+
+
+def test_contrastive_loss_is_that_of_clip_itself(rendered):
+    torch.manual_seed(0)
+    tokenizer = new_tokenizer()
+    model = new_segmenter(len(tokenizer)).eval()
+    pixels = torch.from_numpy(rendered.images[:4]).permute(0, 3, 1, 2).float() / 127.5 - 1
+    ids = tokenizer(["red bird", "lake", "heron", "ocean"], padding="max_length", return_tensors="pt").input_ids
+    pooled = model.clip.vision_model(pixels).pooler_output
+    own = model.clip(input_ids=ids, pixel_values=pixels, return_loss=True).loss
+    assert torch.allclose(contrastive_loss(model, pooled, ids), own, atol=1e-5)
+
+
+def test_keywords_name_what_is_there_and_fit_the_text_encoder(rendered):
+    rng = np.random.default_rng(0)
+    for scene in rendered.scenes:
+        words = keywords(scene, rng)
+        assert words and set(words.split()) <= set(f"{scene.colour} {scene.species} {scene.place}".split())
+        assert len(new_tokenizer()(words).input_ids) <= PROMPT_LENGTH

@@ -1,0 +1,246 @@
+"""Textual inversion: eq. 1's gradient, what stays frozen, and whether the prompt uses the token."""
+
+from copy import deepcopy
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from diffusers import DDPMScheduler
+from safetensors.torch import load_file, save_file
+from standins import boxes, make_inpainting, pictures
+
+from dbb.data.images import ArrayPixels, ImageSet
+from dbb.errors import InputError
+from dbb.stages.generation import encode_prompt
+from dbb.stages.inversion import (
+    _states,
+    denoising_losses,
+    encode_examples,
+    held_out_loss,
+    invert,
+    minority_images,
+)
+from dbb.models.inpainting import load_inpainting
+from dbb.models.tokens import add_embedding, add_token, check_token_used, nearest_words, save_token
+
+TOKEN = "<landbird>"
+TEMPLATES = ["a photo of a {} bird", "a {} bird"]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory) -> Path:
+    return make_inpainting(tmp_path_factory.mktemp("inpainting"))
+
+
+def learn(pipe, steps: int = 30, **changes):
+    arguments = dict(images=pictures(4), masks=boxes(4), placeholder_token=TOKEN, initial_word="bird",
+                     templates=TEMPLATES, steps=steps, batch_size=4, learning_rate=5e-3, seed=0)
+    return invert(pipe, **{**arguments, **changes})
+
+
+@pytest.mark.parametrize(("channels", "prediction", "names"), [
+    (9, "v_prediction", [TOKEN]), (4, "epsilon", [TOKEN]), (9, "v_prediction", [TOKEN, f"{TOKEN}_1", f"{TOKEN}_2"])])
+def test_gradient_equals_plain_autograd_through_the_whole_model(tmp_path, channels, prediction, names) -> None:
+    pipe = load_inpainting(str(make_inpainting(tmp_path, in_channels=channels, prediction_type=prediction)))
+    images, masks, prompt = pictures(2), boxes(2), f"a photo of a {' '.join(names)} bird"
+    generator = torch.Generator().manual_seed(5)
+    noise, times = torch.randn(2, 4, 32, 32, generator=generator), torch.tensor([40, 700])
+    start = torch.randn(len(names), 32, generator=generator) * 0.02
+
+    naive = deepcopy(pipe)
+    naive.load_textual_inversion({TOKEN: start.clone()})
+    ids = naive.tokenizer([prompt] * 2, padding="max_length", return_tensors="pt").input_ids
+    abar = DDPMScheduler.from_config(pipe.scheduler.config).alphas_cumprod[times].view(-1, 1, 1, 1)
+    pixels = images.float() / 127.5 - 1
+    with torch.no_grad():
+        z0 = naive.vae.encode(pixels).latent_dist.mean * naive.vae.config.scaling_factor
+        hidden = naive.vae.encode(pixels * (~masks[:, None]).float()).latent_dist.mean
+    zt = abar.sqrt() * z0 + (1 - abar).sqrt() * noise
+    target = noise if prediction == "epsilon" else abar.sqrt() * noise - (1 - abar).sqrt() * z0
+    if channels == 9:
+        zt = torch.cat([zt, masks[:, None, ::2, ::2].float(), hidden * naive.vae.config.scaling_factor], dim=1)
+    expected = (naive.unet(zt, times, naive.text_encoder(ids)[0]).sample - target).square().mean()
+    expected.backward()
+    token_ids = naive.tokenizer.convert_tokens_to_ids(names)
+    expected_gradient = naive.text_encoder.get_input_embeddings().weight.grad[token_ids]
+
+    rows = torch.nn.Parameter(start.clone())
+    states = _states(pipe, ids, token_ids, rows)
+    loss = denoising_losses(pipe, encode_examples(pipe, images, masks), torch.arange(2), states, times, noise)
+    loss.mean().backward()
+    assert loss.mean().item() == pytest.approx(expected.item(), rel=1e-5)
+    torch.testing.assert_close(rows.grad, expected_gradient, rtol=1e-3, atol=1e-7)
+    assert (rows.grad.abs().amax(dim=1) > 0).all()
+
+
+def test_learning_lowers_the_held_out_loss_and_touches_nothing_else(folder) -> None:
+    pipe = load_inpainting(str(folder))
+    before = {k: v.clone() for k, v in pipe.text_encoder.state_dict().items()}
+    words = len(pipe.tokenizer)
+    result = learn(pipe)
+    assert result.held_out_after <= result.held_out_before
+    assert result.losses.shape == (30,) and np.isfinite(result.losses).all()
+    assert result.timesteps.shape == result.templates.shape == (30, 4)
+    assert sorted(result.snapshots) == [0, 6, 12, 18, 24, 30]
+    assert torch.equal(result.snapshots[30], result.embedding)
+    assert not torch.equal(result.initial, result.embedding)
+    after = pipe.text_encoder.state_dict()
+    assert before.keys() == after.keys() and all(torch.equal(before[k], after[k]) for k in before)
+    assert len(pipe.tokenizer) == words
+    parameters = [*pipe.unet.parameters(), *pipe.text_encoder.parameters(), *pipe.vae.parameters()]
+    assert all(p.grad is None for p in parameters)
+
+
+def test_same_seed_same_token(folder) -> None:
+    pipe = load_inpainting(str(folder))
+    assert torch.equal(learn(pipe, steps=2).embedding, learn(pipe, steps=2).embedding)
+    assert not torch.equal(learn(pipe, steps=2).embedding, learn(pipe, steps=2, seed=1).embedding)
+
+
+def test_token_roundtrip_is_used_by_the_prompt(folder, tmp_path, capfd) -> None:
+    pipe = load_inpainting(str(folder))
+    result = learn(pipe, steps=3)
+    save_token(tmp_path / "landbird.safetensors", TOKEN, result.embedding)
+    assert torch.equal(load_file(tmp_path / "landbird.safetensors")[TOKEN], result.embedding)
+
+    generator_state = torch.get_rng_state()
+    token_id = add_token(pipe, tmp_path / "landbird.safetensors")
+    assert torch.equal(torch.get_rng_state(), generator_state)
+    assert capfd.readouterr().err == ""
+    assert torch.equal(pipe.text_encoder.get_input_embeddings().weight[token_id], result.embedding)
+    check_token_used(pipe, f"a photo of a {TOKEN} bird", TOKEN)
+    prompts = [template.format(TOKEN) for template in TEMPLATES]
+    assert held_out_loss(pipe, pictures(4), boxes(4), prompts, seed=0) == pytest.approx(
+        result.held_out_after, rel=1e-5)
+    with pytest.raises(InputError, match="already"):
+        add_token(pipe, tmp_path / "landbird.safetensors")
+
+
+def test_several_vectors_start_alike_part_and_are_all_read(folder, tmp_path) -> None:
+    pipe = load_inpainting(str(folder))
+    result = learn(pipe, vectors=3)
+    word = pipe.text_encoder.get_input_embeddings().weight[pipe.tokenizer.convert_tokens_to_ids("bird</w>")].detach()
+    assert torch.equal(result.snapshots[0], word.expand(3, 32)) and torch.equal(result.initial, word)
+    assert result.embedding.shape == (3, 32) and torch.equal(result.snapshots[30], result.embedding)
+    assert len(result.embedding.unique(dim=0)) == 3 and (result.embedding != word).any(1).all()
+    assert result.held_out_after <= result.held_out_before
+    words = [template.format("bird bird bird") for template in TEMPLATES]
+    assert held_out_loss(pipe, pictures(4), boxes(4), words, seed=0) == pytest.approx(result.held_out_before, rel=1e-5)
+
+    save_token(path := tmp_path / "landbird.safetensors", TOKEN, result.embedding)
+    plain = load_inpainting(str(folder))
+    plain.load_textual_inversion(str(tmp_path), weight_name=path.name)
+    first = add_token(pipe, path)
+    ids = [first, first + 1, first + 2]
+    assert pipe.tokenizer.convert_ids_to_tokens(ids) == [TOKEN, f"{TOKEN}_1", f"{TOKEN}_2"]
+    assert torch.equal(pipe.text_encoder.get_input_embeddings().weight[ids], result.embedding)
+    prompt = f"a photo of a {TOKEN} bird"
+    check_token_used(pipe, prompt, TOKEN)
+    written_out = torch.tensor([pipe.tokenizer("a photo of a bird bird bird bird", padding="max_length").input_ids])
+    written_out[0, 5:8] = torch.tensor(ids)
+    states = pipe.text_encoder(written_out).last_hidden_state
+    for read in (pipe, plain):
+        torch.testing.assert_close(encode_prompt(read, prompt, 1.0)[0], states)
+    prompts = [template.format(TOKEN) for template in TEMPLATES]
+    assert held_out_loss(pipe, pictures(4), boxes(4), prompts, seed=0) == pytest.approx(
+        result.held_out_after, rel=1e-5)
+
+
+def test_one_vector_alone_in_a_table_is_one_vector(folder, tmp_path) -> None:
+    save_file({TOKEN: torch.arange(32.0)[None]}, tmp_path / "t.safetensors")
+    pipe = load_inpainting(str(folder))
+    token_id = add_token(pipe, tmp_path / "t.safetensors")
+    assert torch.equal(pipe.text_encoder.get_input_embeddings().weight[token_id], torch.arange(32.0))
+    assert f"{TOKEN}_1" not in pipe.tokenizer.get_vocab()
+
+
+def test_all_vectors_of_a_token_must_be_in_the_prompt(folder) -> None:
+    whole, cut = f"{'a bird ' * 6}{TOKEN}", f"a {'a bird ' * 6}{TOKEN}"  # 14 tokens, and 15, where 14 fit
+    one, two = load_inpainting(str(folder)), load_inpainting(str(folder))
+    add_embedding(one, TOKEN, torch.zeros(32))
+    add_embedding(two, TOKEN, torch.zeros(2, 32))
+    check_token_used(one, cut, TOKEN)
+    check_token_used(two, whole, TOKEN)
+    for prompt in (cut, f"a {TOKEN}_1 bird", "a bird"):
+        with pytest.raises(InputError, match="does not use"):
+            check_token_used(two, prompt, TOKEN)
+
+
+def test_a_name_that_a_prompt_would_be_written_out_with_is_refused(folder) -> None:
+    pipe = load_inpainting(str(folder))
+    add_embedding(pipe, f"{TOKEN}_2", torch.zeros(32))
+    add_embedding(pipe, TOKEN, torch.zeros(32))
+    for vectors in (2, 3):
+        other = load_inpainting(str(folder))
+        add_embedding(other, f"{TOKEN}_2", torch.zeros(32))
+        with pytest.raises(InputError, match="'<landbird>_2' is in the vocabulary already"):
+            add_embedding(other, TOKEN, torch.zeros(vectors, 32))
+        with pytest.raises(InputError, match="'<landbird>_2' is in the vocabulary already"):
+            learn(other, steps=1, vectors=vectors)
+
+
+@pytest.mark.parametrize("prompt", ["a photo of a landbird bird", "a < landbird > bird", "a bird " * 8 + TOKEN])
+def test_a_prompt_without_the_token_is_refused(folder, tmp_path, prompt) -> None:
+    pipe = load_inpainting(str(folder))
+    save_token(tmp_path / "t.safetensors", TOKEN, torch.zeros(32))
+    add_token(pipe, tmp_path / "t.safetensors")
+    with pytest.raises(InputError, match="does not use"):
+        check_token_used(pipe, prompt, TOKEN)
+
+
+def test_a_token_that_was_never_loaded_is_refused(folder) -> None:
+    with pytest.raises(InputError, match="does not use"):
+        check_token_used(load_inpainting(str(folder)), f"a {TOKEN} bird", TOKEN)
+
+
+def test_bad_input_is_named(folder, tmp_path) -> None:
+    pipe = load_inpainting(str(folder))
+    for changes, message in [(dict(images=pictures(4)[:0]), "no image"), (dict(initial_word="zebra"), "zebra"),
+                             (dict(placeholder_token="bird</w>"), "already"), (dict(masks=None), "mask"),
+                             (dict(templates=["a bird"]), "does not use"), (dict(vectors=0), "1 or more"),
+                             (dict(vectors=11), "does not use")]:  # 4 words before it, and 14 tokens fit
+        with pytest.raises(InputError, match=message):
+            learn(pipe, steps=1, **changes)
+    save_file({TOKEN: torch.zeros(7)}, tmp_path / "short.safetensors")
+    save_file({TOKEN: torch.zeros(2, 7)}, tmp_path / "narrow.safetensors")
+    save_file({TOKEN: torch.zeros(0, 32)}, tmp_path / "empty.safetensors")
+    save_file({TOKEN: torch.zeros(1, 2, 32)}, tmp_path / "deep.safetensors")
+    save_file({TOKEN: torch.zeros(32), "b": torch.zeros(32)}, tmp_path / "two.safetensors")
+    (tmp_path / "cut.safetensors").write_bytes(b"\x00\x01")
+    for name, message in [("short", "7 values"), ("narrow", "7 values"), ("empty", "one token"),
+                          ("deep", "one token"), ("two", "one token"), ("cut", "corrupt"), ("none", "missing")]:
+        with pytest.raises(InputError, match=message):
+            add_token(pipe, tmp_path / f"{name}.safetensors")
+
+
+def test_nearest_word_of_a_words_own_embedding_is_the_word(folder) -> None:
+    pipe = load_inpainting(str(folder))
+    row = pipe.text_encoder.get_input_embeddings().weight[pipe.tokenizer.convert_tokens_to_ids("duck</w>")]
+    words = nearest_words(pipe, row.detach(), 3)
+    assert words[0] == ("duck", pytest.approx(1.0)) and len(words) == 3
+    assert words[0][1] >= words[1][1] >= words[2][1]
+    around = torch.stack([row + 1, row - 1]).detach()
+    assert nearest_words(pipe, around, 1) == [("duck", pytest.approx(1.0))]
+
+
+def test_minority_images_come_from_the_group_that_is_known_worst() -> None:
+    labels, attributes = np.repeat([0, 0, 1, 1], 5), np.repeat([0, 1, 0, 1], 5)
+    images = ImageSet(ArrayPixels(np.zeros((20, 4, 4, 3), np.uint8)), labels, attributes, 2, np.arange(20))
+    accuracy = [0.9, 0.4, None, 0.8]  # group 2's is not known
+    assert minority_images(images, accuracy, 0, 9, seed=0).tolist() == [5, 6, 7, 8, 9]
+    drawn = minority_images(images, accuracy, 1, 3, seed=0)
+    assert len(set(drawn)) == 3 and set(drawn) <= set(range(15, 20)) and sorted(drawn) == drawn.tolist()
+    assert drawn.tolist() == minority_images(images, accuracy, 1, 3, seed=0).tolist()
+    assert any(drawn.tolist() != minority_images(images, accuracy, 1, 3, seed=s).tolist() for s in range(1, 9))
+    with pytest.raises(InputError, match="class 2 has no image"):
+        minority_images(images, accuracy, 2, 3, seed=0)
+
+
+def test_an_added_embedding_is_what_the_prompt_reads(folder) -> None:
+    pipe = load_inpainting(str(folder))
+    token_id = add_embedding(pipe, "<landbird-after-60>", torch.arange(32.0))
+    assert torch.equal(pipe.text_encoder.get_input_embeddings().weight[token_id], torch.arange(32.0))
+    check_token_used(pipe, "a <landbird-after-60> bird", "<landbird-after-60>")
+    with pytest.raises(InputError, match="in the vocabulary already"):
+        add_embedding(pipe, "<landbird-after-60>", torch.zeros(32))

@@ -1,0 +1,50 @@
+"""Which samples the losses single out."""
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from standins import bright_and_dark
+
+from dbb.errors import InputError
+from dbb.stages.outputs import outputs_of
+from dbb.stages.selection import easiest, highest_loss, lowest_loss, lowest_loss_by_batch
+
+
+@given(st.lists(st.tuples(st.integers(0, 5), st.integers(0, 1)), min_size=1, max_size=40), st.integers(1, 50))
+def test_ranking_is_a_stable_sort_of_the_class(samples, k):
+    losses, labels = np.array([s[0] for s in samples], dtype=float), np.array([s[1] for s in samples])
+    label = labels[0]
+    members = [n for n in range(len(labels)) if labels[n] == label]
+    assert lowest_loss(losses, labels, label, k).tolist() == sorted(members, key=lambda n: losses[n])[:k]
+    assert highest_loss(losses, labels, label, k).tolist() == sorted(members, key=lambda n: -losses[n])[:k]
+    by_one = lowest_loss_by_batch(losses, labels, label, k, batch_size=1, seed=0)
+    assert by_one.tolist() == lowest_loss(losses, labels, label, k).tolist()
+
+
+def test_ranking_by_batch_lets_a_bad_sample_in_with_good_neighbours():
+    rng = np.random.default_rng(0)
+    losses, labels = rng.exponential(size=4000), np.zeros(4000, dtype=int)
+    own, batch = (losses[lowest_loss(losses, labels, 0, 1000)],
+                  losses[lowest_loss_by_batch(losses, labels, 0, 1000, 32, seed=0)])
+    assert own.max() < 0.3
+    assert batch.max() > 2
+    assert own.mean() < batch.mean() < losses.mean()
+
+
+def test_ranking_refuses_what_it_cannot_rank():
+    losses, labels = np.array([0.5, np.nan]), np.array([0, 1])
+    for label, k, message in ((2, 1, "class 2 has no image"), (0, 0, "k = 0"), (1, 1, "not finite")):
+        with pytest.raises(InputError, match=message):
+            lowest_loss(losses, labels, label, k)
+
+
+def test_the_named_rankings_are_the_two_functions():
+    outputs = outputs_of(torch.randn(40, 2), bright_and_dark(40, 0))
+    losses, labels = outputs.losses, outputs.labels
+    assert easiest(outputs, 0, 5, "own loss", 8, 1).tolist() == lowest_loss(losses, labels, 0, 5).tolist()
+    by_batch = lowest_loss_by_batch(losses, labels, 0, 5, 8, 1)
+    assert easiest(outputs, 0, 5, "batch loss", 8, 1).tolist() == by_batch.tolist()
+    with pytest.raises(InputError, match="unknown ranking 'best'"):
+        easiest(outputs, 0, 5, "best", 8, 1)

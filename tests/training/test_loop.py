@@ -1,0 +1,192 @@
+"""The loop: what a loss and a sampler are given, which epoch is kept, what is refused."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from standins import bright_and_dark, make_backbone
+
+from dbb.benchmarks import TrainingSettings
+from dbb.errors import InputError
+from dbb.models.classifier import load_classifier
+from dbb.seeds import stage_generator
+from dbb.training import Examples, Validation, examples, fit, loop, shuffled_batches
+from dbb.transforms import InputFormat, evaluation_input
+
+FORMAT = InputFormat(16, (0.5, 0.5, 0.5), (0.25, 0.25, 0.25))
+SETTINGS = TrainingSettings(epochs=2, batch_size=16, learning_rate=1e-2, weight_decay=1e-4)
+TRAIN, VAL = bright_and_dark(70, 0), bright_and_dark(40, 1)
+WATCHED = Validation(VAL, np.ones(4))
+
+
+@pytest.fixture(scope="module")
+def backbone(tmp_path_factory):
+    return make_backbone(tmp_path_factory.mktemp("backbone"))
+
+
+def training_set(n=70):
+    return Examples([TRAIN.subset(range(n))], [np.arange(n) % 3], 16)
+
+
+def cross_entropy(model, batch):
+    return torch.nn.functional.cross_entropy(model(batch.images), batch.labels)
+
+
+def run(backbone, loss=cross_entropy, settings=SETTINGS, select=None, validation=None, **how):
+    model = load_classifier(backbone, 2, 0)
+    return model, fit(model, training_set(), loss, settings, FORMAT, "test", 0, validation, select=select, **how)
+
+
+def equal(first, second):
+    return all(torch.equal(value, second.state_dict()[name]) for name, value in first.state_dict().items())
+
+
+# ------------------------------------------------------------------------------------------------ batches
+
+def test_a_batch_carries_the_positions_of_its_images(backbone):
+    seen, batches = [], []
+
+    def loss(model, batch):
+        seen.extend(batch.indices.tolist())
+        batches.append(batch)
+        return cross_entropy(model, batch)
+
+    run(backbone, loss, replace(SETTINGS, augmentation="none"))
+    assert sorted(seen[:70]) == sorted(seen[70:]) == list(range(70)) and seen[:70] != seen[70:]
+    assert {len(batch.labels) for batch in batches} == {14}
+    for batch in batches:
+        assert batch.indices.dtype == batch.labels.dtype == batch.part.dtype == torch.int64
+        positions = batch.indices.numpy()
+        assert torch.equal(batch.images, evaluation_input(TRAIN.pixels(positions, 16), FORMAT))
+        assert batch.labels.tolist() == TRAIN.labels[positions].tolist()
+        assert batch.part.tolist() == (positions % 3).tolist()
+
+
+def test_the_default_sampler_shuffles_by_the_epochs_generator():
+    batches = shuffled_batches(70, 16)(stage_generator("test", 0, 1))
+    assert [len(batch) for batch in batches] == [14] * 5
+    order = torch.randperm(70, generator=stage_generator("test", 0, 1))
+    assert np.concatenate(batches).tolist() == order.tolist()
+
+
+def test_a_sampler_decides_which_images_come_and_how_often(backbone):
+    seen = []
+
+    def sampler(generator):
+        return [np.array([5, 5, 5]), [int(torch.randint(0, 70, (1,), generator=generator)), 1]]
+
+    def loss(model, batch):
+        seen.append(batch.indices.tolist())
+        return cross_entropy(model, batch)
+
+    _, done = run(backbone, loss, sampler=sampler)
+    drawn = [int(torch.randint(0, 70, (1,), generator=stage_generator("test", 0, epoch))) for epoch in (1, 2)]
+    assert seen == [[5, 5, 5], [drawn[0], 1], [5, 5, 5], [drawn[1], 1]]
+    assert done.images_per_second > 0
+
+
+def test_the_default_sampler_is_the_one_that_can_be_given(backbone):
+    default, _ = run(backbone)
+    given, _ = run(backbone, sampler=shuffled_batches(70, 16))
+    assert equal(default, given)
+
+
+def test_a_sampler_gives_as_many_batches_in_every_epoch(backbone):
+    with pytest.raises(InputError, match="the sampler gave no batch"):
+        run(backbone, sampler=lambda generator: [])
+    counts = iter([2, 2, 3])  # counted once before the first epoch
+    with pytest.raises(InputError, match="the sampler gave 3 batches, and 2 in the first epoch"):
+        run(backbone, sampler=lambda generator: [np.arange(4)] * next(counts))
+
+
+def test_reading_batch_by_batch_changes_nothing(backbone, monkeypatch):
+    kept, _ = run(backbone)
+    monkeypatch.setattr(examples, "IN_MEMORY_BYTES", 0)
+    read, _ = run(backbone)
+    assert equal(kept, read)
+
+
+# ------------------------------------------------------------------------------------------------ draws
+
+def test_what_a_loss_draws_comes_from_the_seed_and_leaves_no_trace(backbone):
+    draws = []
+
+    def loss(model, batch):
+        draws.append(torch.rand(()).item())
+        return cross_entropy(model, batch)
+
+    runs = []
+    for start in (1, 2):
+        model = load_classifier(backbone, 2, 0)
+        torch.manual_seed(start)
+        before = torch.get_rng_state()
+        fit(model, training_set(), loss, SETTINGS, FORMAT, "test", 0, select=None)
+        assert torch.equal(torch.get_rng_state(), before)
+        runs.append(draws.copy())
+        draws.clear()
+    assert runs[0] == runs[1]
+    assert len(set(runs[0])) == 10
+
+
+# ------------------------------------------------------------------------------------------------ selection
+
+SCORES = [(0.2, 0.9), (0.6, 0.7), (0.6, 0.8), (0.6, 0.8), (0.1, 1.0)]
+
+
+@pytest.fixture
+def snapshots(monkeypatch):
+    """Let the validation tell `SCORES`, and note the head's weights at each."""
+    taken, real, scores = [], loop.measure, iter(SCORES)
+
+    def measured(model, *arguments):
+        taken.append(model.head.weight.detach().clone())
+        worst, average = next(scores)
+        return replace(real(model, *arguments), worst_group=worst, average=average)
+
+    monkeypatch.setattr(loop, "measure", measured)
+    return taken
+
+
+FIVE = replace(SETTINGS, epochs=5)
+
+
+def test_by_default_the_epoch_of_the_best_worst_group_is_kept(backbone, snapshots):
+    model = load_classifier(backbone, 2, 0)
+    done = fit(model, training_set(), cross_entropy, FIVE, FORMAT, "test", 0, WATCHED)
+    assert done.best_epoch == 4
+    assert torch.equal(model.head.weight, snapshots[3])
+
+
+@pytest.mark.parametrize("select, best", [(lambda metrics: metrics.average, 5), (lambda m: -m.worst_group, 5),
+                                          (lambda metrics: (-metrics.average,), 2), (None, 5)])
+def test_the_caller_says_what_is_selected_by(backbone, snapshots, select, best):
+    model, done = run(backbone, settings=FIVE, select=select, validation=WATCHED)
+    assert done.best_epoch == best
+    assert torch.equal(model.head.weight, snapshots[best - 1])
+    assert [entry["worst_group"] for entry in done.history] == [worst for worst, _ in SCORES]
+
+
+# ------------------------------------------------------------------------------------------------ refusals
+
+@pytest.mark.parametrize("change, message", [
+    ({"epochs": 0}, "epochs = 0"), ({"batch_size": -1}, "batch_size = -1"), ({"learning_rate": 0.0}, "learning_rate"),
+    ({"optimiser": "adamax"}, "unknown optimiser 'adamax'"), ({"schedule": "linear"}, "unknown schedule 'linear'"),
+    ({"augmentation": "colour"}, "unknown augmentation 'colour'")])
+def test_settings_that_cannot_train_are_refused(backbone, change, message):
+    with pytest.raises(InputError, match=message):
+        run(backbone, settings=replace(SETTINGS, **change))
+
+
+def test_what_does_not_go_together_is_refused(backbone, tmp_path):
+    with pytest.raises(InputError, match=r"needs a validation split: give one, or select=None"):
+        run(backbone, select=lambda metrics: metrics.average)
+    with pytest.raises(InputError, match="needs a stamp"):
+        run(backbone, checkpoint=tmp_path / "training.safetensors")
+    with pytest.raises(InputError, match=r"is not finite: select by a measure"):
+        run(backbone, select=lambda metrics: float("nan"), validation=WATCHED)
+
+
+def test_a_loss_that_explodes_is_refused(backbone):
+    with pytest.raises(InputError, match=r"the loss is nan: lower the learning rate \(0.01\)"):
+        run(backbone, lambda model, batch: cross_entropy(model, batch) * float("nan"))

@@ -1,0 +1,112 @@
+"""What a configuration asks for: its pages, where they lie, what they are handed, and which must be made."""
+
+from collections.abc import Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from configuration import check_config
+from dataset import can_be_got, verified
+from page import Page
+from stage_table import ALL, READS, STAGES, TAKES
+
+from dbb.benchmarks import get_benchmark
+from dbb.benchmarks.entry import Benchmark
+from dbb.store import NOTEBOOKS, READINGS, resolve
+
+GENERATE = NOTEBOOKS["generated"]
+
+
+class Plan:
+    """The pages of one configuration: a benchmark, with as many seeds as it names.
+
+    config: as workflow/config.yml has it; an empty value is one that is not given.
+
+    Raises InputError as `configuration.check_config`.
+    """
+
+    def __init__(self, config: Mapping[str, Any]) -> None:
+        check_config(config)
+        self.config = {name: value for name, value in config.items() if value not in (None, "")}
+        self.seed = int(self.config.get("seed", 0))
+        self.seeds = [int(seed) for seed in str(self.config.get("seeds", self.seed)).split(",")]
+        self.shards = int(self.config.get("shards", 1))
+        self.runs, self.results = self.config.get("runs", "runs"), self.config.get("results", "results")
+
+    @cached_property
+    def benchmark(self) -> Benchmark:
+        """The benchmark's entry."""
+        return get_benchmark(self.config["benchmark"])
+
+    @property
+    def readings(self) -> tuple[str, ...]:
+        """The notebooks on the study, where its results are there for this benchmark."""
+        return READINGS if (resolve(self.results) / self.benchmark.name).is_dir() else ()
+
+    @property
+    def folder(self) -> str:
+        """Of all runs of the benchmark."""
+        return f"{self.runs}/{self.benchmark.name}"
+
+    @property
+    def dataset(self) -> str:
+        """The report on the pictures of a benchmark that can be downloaded."""
+        return f"{self.folder}/dataset.json"
+
+    @property
+    def downloads(self) -> bool:
+        """Whether the benchmark's pictures are got before anything."""
+        return can_be_got(self.benchmark)
+
+    def path(self, notebook: str, seed: int | str = "{seed}", shard: int | str | None = None) -> str:
+        """Return where a page lies; data and the study's results have no seed. shard: of generation; None: all."""
+        part = "" if shard is None else f"-{shard}-of-{self.shards}"
+        own = f"/seed{seed}" if notebook in READS and STAGES.get(notebook) != "data" else ""
+        return f"{self.folder}{own}/pages/{notebook}{part}.ipynb"
+
+    def before(self, notebook: str) -> list[str]:
+        """Return the notebooks whose stages a page reads."""
+        return [NOTEBOOKS[stage] for stage in READS.get(notebook, ())]
+
+    def parameters(self, notebook: str, seed: int = 0, shard: int | None = None) -> dict[str, Any]:
+        """Return what a notebook is handed; the device apart, since nothing is made anew for another one."""
+        given: dict[str, Any] = {"benchmark": self.config["benchmark"]}
+        if notebook in READINGS:
+            given["results"] = self.results
+        else:
+            given |= {} if STAGES.get(notebook) == "data" else {"seed": seed}
+            given["runs"] = self.runs
+        given |= {name: self.config[name] for name in TAKES.get(notebook, ()) if name in self.config}
+        given |= (self.config.get("parameters") or {}).get(notebook) or {}
+        return given if shard is None else given | {"shard": shard, "shards": self.shards, "compared": 1}
+
+    def page(self, notebook: str, seed: int = 0, shard: int | None = None) -> Page:
+        """Return a page with its parameters."""
+        return Page(Path("notebooks", f"{notebook}.ipynb"), resolve(self.path(notebook, seed, shard)),
+                    self.parameters(notebook, seed, shard))
+
+    def pages(self, seed: int) -> dict[str, Page]:
+        """Return notebook -> page of one run's book."""
+        return {name: self.page(name, seed) for name in (*READS, *self.readings)}
+
+    def to_make(self) -> list[str]:
+        """Return the paths of the pages that do not stand, or that come after one that does not; and of the dataset's
+        report likewise.
+        """
+        found: dict[str, None] = {}
+        if self.downloads and not verified(self.benchmark, resolve(self.dataset)):
+            found[self.dataset] = None
+        for seed in dict.fromkeys((self.seed, *self.seeds)):
+            late: set[str] = set()
+            for name, page in self.pages(seed).items():
+                if late & set(self.before(name)) or page.changes():
+                    late.add(name)
+                    found[self.path(name, seed)] = None
+            if GENERATE in late:
+                found |= dict.fromkeys(self.path(GENERATE, seed, shard) for shard in self.shard_numbers)
+        return list(found)
+
+    @property
+    def shard_numbers(self) -> range:
+        """The jobs that generation is split into before the one that joins them; none where it is not split."""
+        return range(self.shards if self.shards > 1 else 0)

@@ -1,0 +1,54 @@
+"""What README.md and the book's first page show of a run: two pictures and a table.
+
+The pictures are those that the results chapter glued as ``headline_figure`` and ``pipeline_figure``; they become
+book/headline.png and book/pipeline.png. The numbers come from the run's records and are put between two comments of
+README.md.
+"""
+
+import base64
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from notebook_cells import read_notebook
+from records import measured
+
+from dbb.benchmarks import get_benchmark
+from dbb.errors import InputError
+from dbb.report.markdown import markdown_table
+from dbb.report.results import accuracy_table
+from dbb.study.summary import study_summary
+
+PICTURES = ("headline", "pipeline")
+RESULTS = re.compile(r"(<!-- results: .*? -->\n).*?(<!-- end of results -->)", re.DOTALL)
+
+
+def glued_png(chapter: Path, key: str) -> bytes:
+    """Return the PNG that a chapter glued under ``key``. Raises InputError when there is none."""
+    for cell in read_notebook(chapter)["cells"]:
+        for output in cell.get("outputs", []):
+            if output.get("metadata", {}).get("scrapbook", {}).get("name") == key:
+                png = [data for mime, data in output["data"].items() if mime.endswith("image/png")]
+                return base64.b64decode("".join(png[0]))
+    raise InputError(f"{chapter} glues no picture as {key!r}: execute its notebook again")
+
+
+def whole_text(records: Sequence[Mapping[str, Any]], results: Path) -> str:
+    """Return all that stands between the two comments: the run in the book, and the study in the folder ``results``."""
+    return f"{run_table(records)}\n{study_summary(results)}"
+
+
+def run_table(records: Sequence[Mapping[str, Any]]) -> str:
+    """Return the test accuracies of a run before and after, in Markdown."""
+    by_stage = {record["stage"]: record for record in records}
+    benchmark, seed = get_benchmark(by_stage["erm"]["benchmark"]), by_stage["erm"]["seed"]
+    table = accuracy_table(measured(records), benchmark.group_names)
+    rows = [[name, f"{row['ERM']:.1%}", f"{row['DBB']:.1%}", f"{row['change']:+.1f}"] for name, row in table.iterrows()]
+    caption = f"Test accuracy on {benchmark.title}, measured by the run in the book (seed {seed}); change in points."
+    return f"{caption}\n\n{markdown_table(['', 'ERM', 'DBB', 'change'], rows)}\n"
+
+
+def with_results(readme: str, text: str) -> str:
+    """Return README.md with ``text`` between its two comments."""
+    return RESULTS.sub(lambda match: f"{match[1]}\n{text}\n{match[2]}", readme)

@@ -1,0 +1,49 @@
+# The study: a job per seed on one thread each, as many beside each other as there are cores; then the results. These are
+# committed and read by the last chapters, so no rule has them for outputs: the book must not compute them anew.
+#
+# A seed's arms are made or loaded one by one, so each job goes through whenever it is asked for; what it touches is gone
+# when the results are written, and here where they were not.
+
+from dbb.study.settings import SEEDS
+
+GIVEN = [f"--{key} {PLAN.config[key]}" for key in ("device", "memory") if key in PLAN.config]
+STUDY = " ".join(["--benchmark", shlex.quote(PLAN.config["benchmark"]), "--runs", PLAN.runs, "--results", PLAN.results,
+                  *GIVEN])
+
+if workflow.is_main_process:
+    for path in Path(PLAN.folder).glob(".study-*"):
+        path.unlink()
+
+
+localrules:
+    study_results,
+
+
+rule study:
+    output:
+        temp(touch(f"{PLAN.folder}/.study-seed{{seed}}")),
+    message:
+        "seed {wildcards.seed} of the study"
+    threads: 1
+    shell:
+        "python -m dbb.study seed {wildcards.seed} {STUDY}"
+
+
+rule study_choices:
+    output:
+        temp(touch(f"{PLAN.folder}/.study-choices")),
+    message:
+        "the study's choices"
+    threads: 1
+    shell:
+        "python -m dbb.study choices {STUDY}"
+
+
+rule study_results:
+    input:
+        f"{PLAN.folder}/.study-choices",
+        expand(f"{PLAN.folder}/.study-seed{{seed}}", seed=SEEDS),
+    message:
+        f"{PLAN.results}/{PLAN.benchmark.name}/"
+    shell:
+        "python -m dbb.study collect {STUDY}"
