@@ -38,7 +38,7 @@ lock:  ## pin what pyproject.toml asks for; needs uv
 		--generate-hashes --no-header --output-file requirements.lock
 
 clean:  ## forget the miniature's runs and the builds; other benchmarks' runs and the environment stay
-	rm -rf runs/mini-waterbirds .snakemake book/_build book/_generated
+	rm -rf runs/mini-waterbirds .snakemake _build book/_build book/_generated
 
 .venv/installed: requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("dbb needs Python 3.11 or newer, and $(PYTHON) is " + sys.version.split()[0] + ": make PYTHON=python3.12 ...")'

@@ -2,16 +2,20 @@
 
 From a function the digest follows every name that it uses to its definition in the package, and from there on: the
 functions, classes and constants that can have a part in the result, and nothing else of the files that they stand in.
-Comments, docstrings, annotations and layout do not count. Code is read and never run, so what is only found while
-running (a module imported by a computed name, an attribute of a variable) is not seen: whoever uses such a thing names
-it as one more root.
+Comments, docstrings, layout, what an `InputError` says and the text of annotations do not count; the classes that
+annotations name do, since their methods are called. Code is read, as it was when this module was imported, and never
+run, so what is only found while running (a module imported by a computed name, an attribute of an object of unknown
+class, another package) is not seen: whoever uses such a thing names it as one more root.
 """
 
 import ast
 import hashlib
+import sys
 from collections.abc import Iterable, Iterator
 from functools import cache
 from pathlib import Path
+
+from dbb.errors import InputError
 
 PACKAGE = Path(__file__).parent.name
 ROOT = Path(__file__).parents[1]
@@ -19,7 +23,11 @@ ROOT = Path(__file__).parents[1]
 SILENT = frozenset({"dbb.errors", "dbb.progress", "dbb.record", "dbb.code"})
 """Modules that report or keep books, and have no part in what is made."""
 
+# Read now: a file that is edited while a kernel runs is not the code that this kernel runs.
+_SOURCES = {path: path.read_text(encoding="utf-8") for path in (ROOT / PACKAGE).rglob("*.py")}
+
 Definition = tuple[str, str]  # module, name at its top level
+Imports = dict[str, set[Definition]]  # local name -> where it may lead; the name there is "" for a module
 
 
 def code_digest(*roots: Definition) -> str:
@@ -31,15 +39,22 @@ def code_digest(*roots: Definition) -> str:
 
 
 def definition_of(function: object) -> Definition:
-    """Return the module and the name, at its top level, of a function or class."""
-    return function.__module__, function.__qualname__.partition(".")[0]
+    """Return the module and the name, at its top level, of a function or class.
+
+    Raises InputError for one that stands in no file, whose changes could not be seen.
+    """
+    module, name = function.__module__, function.__qualname__.partition(".")[0]
+    if name not in _module(module).nodes:
+        raise InputError(f"{name} of {module} stands at the top of no file that can be read, so a change of it would "
+                         "go unnoticed: define it in a module")
+    return module, name
 
 
 def reached(roots: Iterable[Definition]) -> set[Definition]:
     """Return every definition of the package that ``roots`` use, themselves included; what is defined nowhere is left
     out.
     """
-    todo, found = {end for root in roots for end in _definition(*root)}, set()
+    todo, found = {end for root in roots for end in _follow(*root)}, set()
     while todo:
         module, name = todo.pop()
         found.add((module, name))
@@ -61,13 +76,14 @@ class _Module:
 
     def __init__(self, path: Path | None) -> None:
         self.nodes: dict[str, list[ast.stmt]] = {}
-        self.imports: dict[str, Definition] = {}
+        self.imports: Imports = {}
         self.effects: list[ast.stmt] = []  # what it does when it is imported: it belongs to each of its names
-        for node in ast.parse(path.read_text(encoding="utf-8")).body if path else ():
-            for defined in _defined(node):
+        for node in _Wordless().visit(ast.parse(_source(path))).body if path else ():
+            inside = list(_run_with(node))
+            for defined in dict.fromkeys(name for inner in inside for name in _defined(inner)):
                 self.nodes.setdefault(defined, []).append(node)
-            self.imports |= _imported(node)
-            if not _defined(node) and not isinstance(node, ast.Import | ast.ImportFrom | ast.Expr):
+            _add_imports(self.imports, inside)
+            if not (_defined(node) or isinstance(node, ast.Import | ast.ImportFrom) or _is_for_types(node)):
                 self.effects.append(node)
 
 
@@ -76,13 +92,30 @@ def _module(name: str) -> _Module:
     return _Module(_path(name))
 
 
+def _source(path: Path) -> str:
+    return _SOURCES[path] if path in _SOURCES else path.read_text(encoding="utf-8")
+
+
 def _path(module: str) -> Path | None:
-    """Return the file of a module of the package; None where there is none."""
+    """Return the file of a module of the package, or of another one that was imported; None where there is none."""
+    if module.partition(".")[0] != PACKAGE:
+        file = getattr(sys.modules.get(module), "__file__", None)
+        return Path(file) if file and file.endswith(".py") else None
     place = ROOT.joinpath(*module.split("."))
-    return next((path for path in (place.with_suffix(".py"), place / "__init__.py") if path.is_file()), None)
+    places = (place.with_suffix(".py"), place / "__init__.py")
+    return next((path for path in places if path in _SOURCES or path.is_file()), None)
 
 
-def _defined(node: ast.stmt) -> list[str]:
+def _run_with(node: ast.AST) -> Iterator[ast.AST]:
+    """Yield a statement and those inside it that run when it runs: not the bodies of functions and classes."""
+    yield node
+    if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+        for inner in ast.iter_child_nodes(node):
+            if isinstance(inner, ast.stmt | ast.ExceptHandler | ast.match_case):
+                yield from _run_with(inner)
+
+
+def _defined(node: ast.AST) -> list[str]:
     match node:
         case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name) | ast.ClassDef(name=name):
             return [name]
@@ -93,16 +126,32 @@ def _defined(node: ast.stmt) -> list[str]:
     return []
 
 
-def _imported(node: ast.stmt) -> dict[str, Definition]:
-    """Return local name -> (module, name) of what an import brings from the package; the name is "" for a module."""
+def _is_for_types(node: ast.AST) -> bool:
+    return isinstance(node, ast.If) and ast.unparse(node.test).endswith("TYPE_CHECKING") and not node.orelse
+
+
+def _imported(node: ast.AST) -> dict[str, Definition]:
+    """Return local name -> (module, name) of what an import brings from the package; the name is "" for a module.
+
+    Raises InputError for an import of all names, or by a relative name, which would be lost.
+    """
     match node:
         case ast.Import(names=names):
             return {(alias.asname or alias.name.partition(".")[0]):
                     (alias.name if alias.asname else alias.name.partition(".")[0], "")
                     for alias in names if alias.name.partition(".")[0] == PACKAGE}
-        case ast.ImportFrom(module=str(module), names=names, level=0) if module.partition(".")[0] == PACKAGE:
-            return {alias.asname or alias.name: _found(module, alias.name) for alias in names}
+        case ast.ImportFrom(module=module, names=names, level=level):
+            ours = level > 0 or module.partition(".")[0] == PACKAGE
+            if ours and (level or names[0].name == "*"):
+                raise InputError(f"{ast.unparse(node)!r} cannot be followed: import each name, from its module in full")
+            return {alias.asname or alias.name: _found(module, alias.name) for alias in names} if ours else {}
     return {}
+
+
+def _add_imports(imports: Imports, nodes: Iterable[ast.AST]) -> None:
+    for node in nodes:
+        for name, target in _imported(node).items():
+            imports.setdefault(name, set()).add(target)
 
 
 def _found(module: str, name: str) -> Definition:
@@ -114,67 +163,98 @@ def _found(module: str, name: str) -> Definition:
 def _uses(module: str, name: str) -> frozenset[Definition]:
     """Return the definitions that one definition names, in its own module and in those that it imports from."""
     here = _module(module)
-    imports = dict(here.imports)
+    imports = {local: set(targets) for local, targets in here.imports.items()}
     nodes = [*here.nodes[name], *here.effects]
-    for node in nodes:
-        for inner in ast.walk(node):
-            imports |= _imported(inner) if isinstance(inner, ast.Import | ast.ImportFrom) else {}
+    _add_imports(imports, (inner for node in nodes for inner in ast.walk(node)))
     used: set[Definition] = set()
-    for node in nodes:
-        for chain in _chains(node):
-            used |= _target(module, imports, chain)
+    for first, *attributes in (chain for node in nodes for chain in _chains(node)):
+        used |= {(module, first)} if first in here.nodes else set()
+        for target in imports.get(first, ()):
+            used |= _follow(*target, attributes)
     return frozenset(used - {(module, name)})
 
 
 def _chains(node: ast.AST) -> Iterator[list[str]]:
     """Yield each name that is used, with the attributes that are asked of it: ``a.b.c`` -> ["a", "b", "c"]."""
-    for inner in ast.walk(node):
-        parts: list[str] = []
-        while isinstance(inner, ast.Attribute):
-            parts.append(inner.attr)
-            inner = inner.value
-        if isinstance(inner, ast.Name):
-            yield [inner.id, *reversed(parts)]
+    parts, inner = [], node
+    while isinstance(inner, ast.Attribute):
+        parts.append(inner.attr)
+        inner = inner.value
+    if isinstance(inner, ast.Name):
+        yield [inner.id, *reversed(parts)]
+        return
+    for child in ast.iter_child_nodes(inner):
+        yield from _chains(child)
 
 
-def _target(module: str, imports: dict[str, Definition], chain: list[str]) -> set[Definition]:
-    first, *rest = chain
-    if first not in imports:
-        return {(module, first)} if first in _module(module).nodes else set()
-    origin, name = imports[first]
-    while not name and rest:  # a module: its attribute is what is meant
-        origin, name = _found(origin, rest.pop(0))
-    return _definition(origin, name) if name else set()
-
-
-def _definition(module: str, name: str) -> set[Definition]:
-    """Follow a name that a package's front only passes on to where it is defined."""
-    if module in SILENT:
+def _follow(module: str, name: str, attributes: Iterable[str] = (), passed: frozenset[Definition] = frozenset()
+            ) -> set[Definition]:
+    """Return the definitions that a name in a module leads to, with the attributes that are asked of it: through the
+    fronts of packages, which only pass names on; of a module that is used as a whole, all.
+    """
+    attributes = list(attributes)
+    if module in SILENT or (module, name) in passed:
         return set()
-    if name in _module(module).nodes:
-        return {(module, name)}
-    passed_on = _module(module).imports.get(name)
-    return _definition(*passed_on) if passed_on and passed_on[1] else set()
+    passed |= {(module, name)}
+    here = _module(module)
+    if not name and attributes:  # a module: its attribute is what is meant
+        return _follow(*_found(module, attributes[0]), attributes[1:], passed)
+    if not name:
+        return {(module, every) for every in here.nodes}
+    found = {(module, name)} if name in here.nodes else set()
+    return found.union(*(_follow(*target, attributes, passed) for target in here.imports.get(name, ())))
 
 
 @cache
 def _text(module: str, name: str) -> str:
-    """Return a definition as Python would write it, without docstrings and annotations."""
+    """Return a definition as Python would write it, without what has no part in the result."""
     here = _module(module)
-    return "\n".join(ast.dump(_Bare().visit(ast.parse(ast.unparse(node))))
-                     for node in [*here.nodes[name], *here.effects])
+    nodes = [*here.nodes[name], *here.effects]
+    return "\n".join(ast.dump(_Bare().visit(ast.parse(ast.unparse(node)))) for node in nodes)
+
+
+class _Wordless(ast.NodeTransformer):
+    """Drops docstrings and other bare strings, and what an `InputError` says."""
+
+    def visit_Expr(self, node: ast.Expr) -> ast.AST | None:
+        silent = isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
+        return None if silent else self.generic_visit(node)
+
+    def visit_Raise(self, node: ast.Raise) -> ast.AST:
+        match node.exc:
+            case ast.Call(func=ast.Name(id="InputError") as kind):
+                return ast.copy_location(ast.Raise(exc=kind, cause=None), node)
+        return self.generic_visit(node)
+
+    def generic_visit(self, node: ast.AST) -> ast.AST:
+        super().generic_visit(node)
+        if not isinstance(node, ast.Module) and getattr(node, "body", None) == []:
+            node.body.append(ast.Pass())  # to be written out, a body must hold something
+        return node
 
 
 class _Bare(ast.NodeTransformer):
-    """Drops what has no part in the result: docstrings, other bare strings, annotations."""
+    """Drops annotations; of a class it stays known which fields it has."""
 
-    def visit_Expr(self, node: ast.Expr) -> ast.AST | None:
-        return None if isinstance(node.value, ast.Constant) and isinstance(node.value.value, str) else node
+    def visit_ClassDef(self, node: ast.ClassDef) -> ast.AST:
+        inside = [self._field(inner) if isinstance(inner, ast.AnnAssign) else self.visit(inner) for inner in node.body]
+        node.body = [inner for inner in inside if inner is not None]
+        return node
+
+    def _field(self, node: ast.AnnAssign) -> ast.AST:
+        if not any(kind in ast.unparse(node.annotation) for kind in ("ClassVar", "InitVar", "KW_ONLY")):
+            node.annotation = ast.Constant(None)
+        return self.generic_visit(node)
+
+    def visit_AnnAssign(self, node: ast.AnnAssign) -> ast.AST | None:
+        return ast.Assign(targets=[node.target], value=self.visit(node.value)) if node.value else None
 
     def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST:
         self.generic_visit(node)
         node.returns = None
         return node
+
+    visit_AsyncFunctionDef = visit_FunctionDef
 
     def visit_arg(self, node: ast.arg) -> ast.AST:
         node.annotation = None

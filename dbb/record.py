@@ -7,6 +7,7 @@ stands is never asked of the files' times.
 
 import hashlib
 import json
+import math
 import os
 import platform
 import resource
@@ -86,7 +87,7 @@ def make_or_load(folder: Path, stage: str, made_from: Mapping[str, Any], make: C
     record is removed before the making begins, so one that exists belongs to a stage that ended well. One process makes
     a stage at a time; others wait for it and load.
     """
-    made_from = plain(made_from)
+    made_from = plain(_exact(made_from))
     folder.mkdir(parents=True, exist_ok=True)
     with locked(folder / ".lock"):
         before = _record_of(folder)
@@ -109,9 +110,12 @@ def make_or_load(folder: Path, stage: str, made_from: Mapping[str, Any], make: C
 def require(folder: Path) -> Made:
     """Return the stage that stands in ``folder``.
 
-    Raises InputError, with what to run, when it was not made, or one of its files is missing or another one.
+    Raises InputError, with what to run, when it was not made, its record is of another version of this package, or one
+    of its files is missing or another one.
     """
     record = read_json(folder / RECORD)
+    if not _is_record(record):
+        raise InputError(f"{folder / RECORD} does not say what it was made from: {remedy(folder / RECORD)} again")
     damaged = _damaged(folder, record)
     if damaged is not None:
         raise InputError(f"{folder / damaged} is missing or not as it was written: {remedy(folder / damaged)} again")
@@ -120,17 +124,17 @@ def require(folder: Path) -> Made:
 
 def digest_of(value: Any) -> str:
     """Return a hash of JSON values, 64 hexadecimal digits."""
-    return hashlib.sha256(json.dumps(plain(value), sort_keys=True).encode()).hexdigest()
+    return hashlib.sha256(json.dumps(plain(_exact(value)), sort_keys=True).encode()).hexdigest()
 
 
 def file_digest(path: Path) -> str:
     """Return the SHA-256 of a file, 64 hexadecimal digits; a file that did not change is read once."""
     found = path.stat()
-    return _file_digest(path, found.st_size, found.st_mtime_ns)
+    return _file_digest(path, found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino)
 
 
 @lru_cache(maxsize=100_000)
-def _file_digest(path: Path, size: int, mtime_ns: int) -> str:
+def _file_digest(path: Path, size: int, mtime_ns: int, ctime_ns: int, inode: int) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
@@ -147,7 +151,21 @@ def _record_of(folder: Path) -> dict[str, Any] | None:
         record = read_json(folder / RECORD)
     except InputError:
         return None
-    return record if {"made_from", "products"} <= set(record) else None
+    return record if _is_record(record) else None
+
+
+def _is_record(value: Any) -> bool:
+    return isinstance(value, dict) and all(isinstance(value.get(key), dict) for key in ("made_from", "products"))
+
+
+def _exact(value: Any) -> Any:
+    """Return ``value`` with NaN and the infinities as text: in a setting each of them, and None, means another thing.
+    """
+    if isinstance(value, Mapping):
+        return {key: _exact(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_exact(item) for item in value]
+    return str(value) if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _damaged(folder: Path, record: Mapping[str, Any]) -> str | None:

@@ -1,7 +1,7 @@
 """A made-up Waterbirds: drawn birds in the files and folders of the real dataset, for runs that need no download.
 
-    python benchmarks/made_up_waterbirds.py FOLDER
-    python benchmarks/made_up_waterbirds.py FOLDER --train 8 --val 4 --test 4      images per group
+    python speed/made_up_waterbirds.py FOLDER
+    python speed/made_up_waterbirds.py FOLDER --train 8 --val 4 --test 4      images per group
 
 FOLDER/waterbird_complete95_forest2water2/ then holds metadata.csv and a folder of JPEGs per species, of about 500x375
 pixels like the photographs of CUB-200-2011, some of them upright and one of them in shades of grey, as there. Layout:
@@ -16,12 +16,21 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
-from dbb.data.layout import SPLIT_CODES
 from dbb.benchmarks.waterbirds import METADATA, TOPS
+from dbb.data.layout import SPLIT_CODES
 from dbb.errors import InputError
-from dbb.worlds.waterbirds.scenes import COLOURS, LAND_PLACES, LANDBIRDS, SPECIES, WATER_PLACES, WATERBIRDS, Scene, render
-from dbb.worlds.waterbirds.world import scene_seed
 from dbb.store import atomic_path, write_table
+from dbb.worlds.waterbirds.scenes import (
+    COLOURS,
+    LAND_PLACES,
+    LANDBIRDS,
+    SPECIES,
+    WATER_PLACES,
+    WATERBIRDS,
+    Scene,
+    render,
+)
+from dbb.worlds.waterbirds.world import scene_seed
 
 PER_GROUP = {"train": 6, "val": 3, "test": 3}
 DRAWN = 125  # px a side of what is drawn, before it is enlarged

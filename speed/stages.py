@@ -1,7 +1,7 @@
 """Seconds and images per second of every stage, and what the choices of batching are worth, on this machine.
 
-    python benchmarks/stages.py            a few minutes on two cores
-    python benchmarks/stages.py --quick    a smoke run on a handful of images, whose numbers mean little
+    python speed/stages.py            a few minutes on two cores
+    python speed/stages.py --quick    a smoke run on a handful of images, whose numbers mean little
 
 It runs the miniature with small counts through the same functions as the notebooks, writes nothing but a temporary
 folder, and prints two tables. The first use of a model is a warm-up and is not counted.
@@ -19,17 +19,17 @@ import pandas as pd
 import torch
 
 from dbb.benchmarks import Benchmark, get_benchmark
-from dbb.models.classifier import Classifier, load_classifier, predict_logits
 from dbb.benchmarks.splits import make_data
 from dbb.data.images import ArrayPixels, ImageSet
+from dbb.models.classifier import Classifier, load_classifier, predict_logits
+from dbb.models.inpainting import load_inpainting
+from dbb.models.segmenters import load_segmenter
 from dbb.stages.erm import train_erm
 from dbb.stages.generation import encode_prompt, inpaint
 from dbb.stages.inversion import invert
 from dbb.stages.masks import box_mask, find_masks, pad_mask
-from dbb.models.inpainting import load_inpainting
 from dbb.stages.pruning import class_confidence, score_pairs
 from dbb.stages.retraining import retrain
-from dbb.models.segmenters import load_segmenter
 from dbb.transforms import InputFormat
 
 T = TypeVar("T")

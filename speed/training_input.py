@@ -1,8 +1,8 @@
 """What feeds ResNet-50: a plain DataLoader that decodes every JPEG in every epoch, against pictures decoded once into
 a cache and augmented as whole batches. One run measures all ways, on made-up photographs of Waterbirds' sizes.
 
-    python benchmarks/training_input.py                         a minute on two cores; prints a table
-    python benchmarks/training_input.py --out results            writes training-input.json there too, for the book
+    python speed/training_input.py                         a minute on two cores; prints a table
+    python speed/training_input.py --out results            writes training-input.json there too, for the book
 
 The first two give normalised float32 batches (32, 3, 224, 224), randomly cropped and mirrored, on the CPU; the third
 stops before the augmentation, which `dbb.training.fit` does on the GPU where there is one. ResNet-50 does not run.

@@ -1,8 +1,8 @@
 """Speed of every stage at the paper's size, ours beside a literal port of the official way, in one run on one GPU.
 
-    python benchmarks/true_size.py                                  minutes on an H100; writes results/true-size/
-    python benchmarks/true_size.py --stages masks inpainting --out FOLDER
-    python benchmarks/true_size.py --tiny                           seconds on a CPU; figures without meaning
+    python speed/true_size.py                                  minutes on an H100; writes results/true-size/
+    python speed/true_size.py --stages masks inpainting --out FOLDER
+    python speed/true_size.py --tiny                           seconds on a CPU; figures without meaning
 
 The models have the published architectures and random weights, which take the time and memory of trained ones; nothing
 is downloaded. Each line is the median of three runs after a warm-up, with the fastest and slowest beside it. The card's

@@ -1,6 +1,6 @@
 """Floating-point operations of one image through each model of the paper's scale, counted without computing anything.
 
-    python benchmarks/true_size_counts.py        writes results/true-size/counts.json, in some ten seconds
+    python speed/true_size_counts.py        writes results/true-size/counts.json, in some ten seconds
 
 A multiplication and an addition are two operations. Counted are matrix products, convolutions and attention, by
 torch.utils.flop_counter; models on the device "meta" have shapes and no values, so that neither memory nor time is

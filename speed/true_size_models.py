@@ -1,7 +1,7 @@
 """Models of the exact published sizes with random weights, in the layouts of their downloads.
 
-    python benchmarks/true_size_models.py FOLDER                       all of them: a minute or two on two cores, 4.3 GB
-    python benchmarks/true_size_models.py FOLDER --only inpainting sam
+    python speed/true_size_models.py FOLDER                       all of them: a minute or two on two cores, 4.3 GB
+    python speed/true_size_models.py FOLDER --only inpainting sam
 
 `from_pretrained`, torchvision and dbb's loaders read these folders as they read the downloaded ones, and need as much
 time and memory for them; only what the models answer means nothing. Two things are real: CLIP's and BERT's

@@ -23,14 +23,14 @@ from transformers import (
 from true_size_counts import BATCHES, DETECTED, WATERBIRDS, Models, count, true_models
 
 from dbb.benchmarks import IMAGENET_MEAN, IMAGENET_STD
-from dbb.models.classifier import Classifier, load_classifier
 from dbb.data.files import Listing
 from dbb.data.images import ImageSet
-from dbb.pretraining.tokenizer import tokenizer_from_words
+from dbb.models.classifier import Classifier, load_classifier
 from dbb.models.inpainting import compile_denoiser, load_inpainting
-from dbb.models.sources import quiet_loading
 from dbb.models.segmenters import load_segmenter
 from dbb.models.segmenters.grounded import GroundedSAMSegmenter
+from dbb.models.sources import quiet_loading
+from dbb.pretraining.tokenizer import tokenizer_from_words
 from dbb.transforms import InputFormat
 
 WORDS = "a bird of photo picture rendering the".split()

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dbb.errors import InputError
-from dbb.metrics import confusions, evaluate, group_accuracies, group_counts
+from dbb.metrics import MEASURES, GroupMetrics, by_name, confusions, evaluate, group_accuracies, group_counts
 
 # label, group, prediction: groups 0, 1, 3 have 4, 2, 2 images, group 2 none; right: 3, 1, 2.
 TABLE = np.array([[0, 0, 0], [0, 0, 0], [0, 0, 0], [0, 0, 1], [0, 1, 0], [0, 1, 1], [1, 3, 1], [1, 3, 1]])
@@ -24,35 +24,41 @@ def test_a_table_worked_by_hand():
 
 @st.composite
 def evaluations(draw):
-    n = draw(st.integers(1, 60))
-    column = st.lists(st.integers(0, 1), min_size=n, max_size=n)
-    labels, attributes, predictions = (np.array(draw(column)) for _ in range(3))
-    counts = np.array(draw(st.lists(st.integers(1, 5000), min_size=4, max_size=4)))
-    return predictions, labels, 2 * labels + attributes, counts
+    """Predictions, labels, groups and training counts, of 2 to 4 classes with 1 to 3 attributes."""
+    n, n_classes, n_attributes = draw(st.integers(1, 60)), draw(st.integers(2, 4)), draw(st.integers(1, 3))
+    label, attribute = st.integers(0, n_classes - 1), st.integers(0, n_attributes - 1)
+    labels, predictions, attributes = (np.array(draw(st.lists(kind, min_size=n, max_size=n)))
+                                       for kind in (label, label, attribute))
+    n_groups = n_classes * n_attributes
+    counts = np.array(draw(st.lists(st.integers(1, 5000), min_size=n_groups, max_size=n_groups)))
+    return predictions, labels, n_attributes * labels + attributes, counts
 
 
 @settings(deadline=None)
 @given(evaluations())
 def test_every_average_lies_between_the_worst_and_the_best_group(case):
     predictions, labels, groups, counts = case
-    metrics = evaluate(predictions, labels, groups, 4, counts)
+    metrics = evaluate(predictions, labels, groups, len(counts), counts)
     best = np.nanmax(metrics.group_accuracy)
     for average in (metrics.average, metrics.weighted_average):
         assert metrics.worst_group - 1e-12 <= average <= best + 1e-12
-    own_shares = evaluate(predictions, labels, groups, 4, group_counts(groups, 4))
+    own_shares = evaluate(predictions, labels, groups, len(counts), group_counts(groups, len(counts)))
     assert own_shares.weighted_average == pytest.approx(own_shares.average)
 
 
 @settings(deadline=None)
 @given(evaluations(), st.randoms())
-def test_order_does_not_matter_and_flipping_predictions_flips_accuracies(case, random):
-    predictions, labels, groups, _ = case
+def test_order_does_not_matter_and_a_right_answer_is_the_own_class(case, random):
+    predictions, labels, groups, counts = case
     order = list(range(len(labels)))
     random.shuffle(order)
-    straight = group_accuracies(predictions, labels, groups, 4)
-    shuffled = group_accuracies(predictions[order], labels[order], groups[order], 4)
+    straight = group_accuracies(predictions, labels, groups, len(counts))
+    shuffled = group_accuracies(predictions[order], labels[order], groups[order], len(counts))
     np.testing.assert_array_equal(straight, shuffled)
-    np.testing.assert_allclose(group_accuracies(1 - predictions, labels, groups, 4), 1 - straight)
+    assert np.nanmin(group_accuracies(labels, labels, groups, len(counts))) == 1
+    cells = confusions(predictions, groups, len(counts), labels.max() + predictions.max() + 1)
+    own = [cells[group, labels[groups == group][0]] for group in np.unique(groups)]
+    np.testing.assert_allclose(straight[np.unique(groups)], own / cells.sum(axis=1)[np.unique(groups)])
 
 
 def test_nothing_to_evaluate_is_refused():
@@ -71,3 +77,12 @@ def test_groups_that_training_never_saw_have_no_weighted_average():
 def test_confusions_count_every_image_once():
     predictions, groups = np.array([0, 1, 1, 0, 1]), np.array([0, 0, 3, 3, 3])
     assert confusions(predictions, groups, n_groups=4, n_classes=2).tolist() == [[1, 1], [0, 0], [0, 0], [1, 2]]
+
+
+def test_a_table_of_results_names_every_measure_and_group():
+    metrics = GroupMetrics((0.75, float("nan"), 1.0), 0.75, 0.9, 0.95)
+    assert list(by_name(metrics.as_dict(), ("a", "b on x", "c"))) == [
+        *MEASURES, "group_accuracy/a", "group_accuracy/b on x", "group_accuracy/c"]
+    assert by_name(metrics.as_dict(), ("a", "b", "c"))["group_accuracy/c"] == 1.0
+    with pytest.raises(ValueError, match="zip"):
+        by_name(metrics.as_dict(), ("a", "b"))

@@ -89,22 +89,20 @@ class Plan:
         """Return notebook -> page of one run's book."""
         return {name: self.page(name, seed) for name in (*READS, *self.readings)}
 
-    def to_make(self) -> list[str]:
-        """Return the paths of the pages that do not stand, or that come after one that does not; and of the dataset's
-        report likewise.
+    def standing(self) -> dict[str, bool]:
+        """Return path -> whether it must not be made anew, of every page of the plan's seeds and of the dataset's report:
+        its content is right, and so is that of the pages before it.
         """
-        found: dict[str, None] = {}
-        if self.downloads and not verified(self.benchmark, resolve(self.dataset)):
-            found[self.dataset] = None
+        found = {self.dataset: verified(self.benchmark, resolve(self.dataset))} if self.downloads else {}
         for seed in dict.fromkeys((self.seed, *self.seeds)):
             late: set[str] = set()
             for name, page in self.pages(seed).items():
                 if late & set(self.before(name)) or page.changes():
                     late.add(name)
-                    found[self.path(name, seed)] = None
-            if GENERATE in late:
-                found |= dict.fromkeys(self.path(GENERATE, seed, shard) for shard in self.shard_numbers)
-        return list(found)
+                found[self.path(name, seed)] = name not in late
+            for shard in self.shard_numbers:
+                found[self.path(GENERATE, seed, shard)] = GENERATE not in late
+        return found
 
     @property
     def shard_numbers(self) -> range:

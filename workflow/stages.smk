@@ -19,9 +19,9 @@ def device(notebook):
 
 def shard_pages(wildcards):
     """What the page of generation waits for, unless it stands already."""
-    if TO_MAKE is not None and PLAN.path(GENERATE, wildcards.seed) not in TO_MAKE:
+    if STANDING.get(PLAN.path(GENERATE, wildcards.seed)):
         return []
-    return [ancient(PLAN.path(GENERATE, wildcards.seed, shard)) for shard in PLAN.shard_numbers]
+    return [PLAN.path(GENERATE, wildcards.seed, shard) for shard in PLAN.shard_numbers]
 
 
 for notebook in READS:
@@ -31,9 +31,9 @@ for notebook in READS:
             STAGES.get(notebook, "results")
         input:
             due(PLAN.path(notebook)),
-            [ancient(PLAN.path(needed)) for needed in PLAN.before(notebook)],
+            [PLAN.path(needed) for needed in PLAN.before(notebook)],
             shard_pages if notebook == GENERATE else [],
-            ancient(PLAN.dataset) if notebook == "01-data" and PLAN.downloads else [],
+            PLAN.dataset if notebook == "01-data" and PLAN.downloads else [],
         output:
             update(PLAN.path(notebook)),
         params:
@@ -52,7 +52,7 @@ for notebook in READS:
 rule shard:
     input:
         due(PLAN.path(GENERATE, shard="{shard}")),
-        [ancient(PLAN.path(needed)) for needed in PLAN.before(GENERATE)],
+        [PLAN.path(needed) for needed in PLAN.before(GENERATE)],
     output:
         update(PLAN.path(GENERATE, shard="{shard}")),
     params:

@@ -15,6 +15,7 @@ from costs import cost_pages
 from docutils import nodes
 from paper_tables import paper_pages
 from sphinx.application import Sphinx
+from sphinx.config import Config
 from sphinx.transforms.post_transforms import SphinxPostTransform
 from sphinx.util import logging
 
@@ -95,6 +96,13 @@ def write_generated(app: Sphinx) -> None:
             path.write_bytes(content)
 
 
+def find_toc(app: Sphinx, config: Config) -> None:
+    """Read the path that --toc gives as its command line does, from the working directory: Jupyter Book checks it there,
+    and then Sphinx looks for it in the book's folder.
+    """
+    config["external_toc_path"] = str(Path(config["external_toc_path"]).resolve())
+
+
 class RequireAltText(SphinxPostTransform):
     """Warn (an error under -W) about an image that a reader who cannot see it would miss."""
 
@@ -107,6 +115,7 @@ class RequireAltText(SphinxPostTransform):
 
 
 def setup(app: Sphinx) -> dict[str, bool]:
+    app.connect("config-inited", find_toc)
     app.connect("builder-inited", write_generated)
     app.add_post_transform(RequireAltText)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

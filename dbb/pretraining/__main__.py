@@ -11,13 +11,13 @@ import torch
 from diffusers import AutoencoderKL
 
 from dbb.errors import InputError
+from dbb.models.inpainting import load_inpainting
 from dbb.pretraining import autoencoder, diffusion, recogniser, segmenter
 from dbb.pretraining.painter_check import CHECKED, check_painter
 from dbb.pretraining.scenes import training_scenes
-from dbb.worlds.waterbirds.world import random_scenes, render_all
-from dbb.models.inpainting import load_inpainting
 from dbb.seeds import seed_everything
 from dbb.store import resolve, write_json
+from dbb.worlds.waterbirds.world import random_scenes, render_all
 
 SCENES = {"autoencoder": 30_000, "painter": 30_000, "segmenter": 12_000, "backbone": 6_000, "oracle": 16_000}
 STEPS = {"autoencoder": 5_000, "painter": 6_250, "segmenter": 9_000}

@@ -5,9 +5,9 @@ from pathlib import Path
 import torch
 from diffusers import AutoencoderKL
 
+from dbb.models.inpainting import to_signed
 from dbb.pretraining.loop import train
 from dbb.worlds.waterbirds.world import Rendered
-from dbb.models.inpainting import to_signed
 
 CROP = 32
 

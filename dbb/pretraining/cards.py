@@ -10,13 +10,13 @@ import matplotlib.pyplot as plt
 import numpy as np
 import torch
 
-from dbb.benchmarks import MINI_WATERBIRDS
-from dbb.pretraining.loop import read_curve
-from dbb.pretraining.painter_check import CHECKED, check_painter
-from dbb.worlds.waterbirds.world import Rendered, random_scenes, render_all
+from dbb.benchmarks.mini_waterbirds import BENCHMARK
 from dbb.models.inpainting import decode_latents, encode_images, load_inpainting, to_signed
 from dbb.models.segmenters import load_segmenter
+from dbb.pretraining.loop import read_curve
+from dbb.pretraining.painter_check import CHECKED, check_painter
 from dbb.store import atomic_path, resolve
+from dbb.worlds.waterbirds.world import Rendered, random_scenes, render_all
 
 ABOUT = {
     "inpainting": ("Inpainting pipeline", "Stable Diffusion 2 inpainting",
@@ -88,7 +88,7 @@ def tile(images: torch.Tensor, columns: int) -> np.ndarray:
 
 def painter_sheet(scenes: Rendered) -> np.ndarray:
     """A row of originals, one of their reconstructions by the autoencoder, and 64 inpainted birds of all species."""
-    pipe = load_inpainting(MINI_WATERBIRDS.inpainting)
+    pipe = load_inpainting(BENCHMARK.inpainting)
     painted, _ = check_painter(pipe, scenes, 72)
     originals = torch.from_numpy(scenes.images[:16]).permute(0, 3, 1, 2)
     with torch.inference_mode():
@@ -99,7 +99,7 @@ def painter_sheet(scenes: Rendered) -> np.ndarray:
 def segmenter_sheet(scenes: Rendered) -> np.ndarray:
     """Rows of scenes and of the masks found for "bird", "heron" and "ocean"."""
     images = torch.from_numpy(scenes.images[:24]).permute(0, 3, 1, 2)
-    segmenter = load_segmenter(MINI_WATERBIRDS.segmenter, MINI_WATERBIRDS.masks.threshold)
+    segmenter = load_segmenter(BENCHMARK.segmenter, BENCHMARK.masks.threshold)
     rows = [images]
     for prompt in ("bird", "heron", "ocean"):
         masks = [c.masks[0] if len(c.masks) else torch.zeros(64, 64, dtype=torch.bool)

@@ -11,9 +11,9 @@ from torch.nn import functional as F
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
 from dbb.pretraining.inpainting_masks import loose_mask
-from dbb.pretraining.tokenizer import tokenizer_from_words
 from dbb.pretraining.loop import train
 from dbb.pretraining.scenes import as_pixels
+from dbb.pretraining.tokenizer import tokenizer_from_words
 from dbb.worlds.waterbirds.world import WORDS, Rendered, caption
 
 CROP = 48  # px: most of the training sees crops around the mask, which cost half as much as whole scenes

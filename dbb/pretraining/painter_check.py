@@ -4,12 +4,12 @@ import numpy as np
 import torch
 from diffusers import StableDiffusionInpaintPipeline
 
-from dbb.benchmarks import MINI_WATERBIRDS
-from dbb.stages.generation import composite, encode_prompt, inpaint
+from dbb.benchmarks.mini_waterbirds import BENCHMARK
+from dbb.models.oracle import load_oracle
 from dbb.pretraining.inpainting_masks import loose_mask
+from dbb.stages.generation import composite, encode_prompt, inpaint
 from dbb.worlds.waterbirds.scenes import LANDBIRDS, SPECIES
 from dbb.worlds.waterbirds.world import Rendered
-from dbb.models.oracle import load_oracle
 
 CHECKED = 240  # held-out scenes
 
@@ -21,7 +21,7 @@ def check_painter(pipe: StableDiffusionInpaintPipeline, scenes: Rendered, count:
     right_class, right_species: share (0..1) of images in which the oracle sees what the prompt named.
     count: a multiple of the number of species.
     """
-    settings = MINI_WATERBIRDS.generation
+    settings = BENCHMARK.generation
     images = torch.from_numpy(scenes.images[:count]).permute(0, 3, 1, 2)
     rng = np.random.default_rng(0)
     masks = torch.from_numpy(np.stack([loose_mask(mask, rng) for mask in scenes.masks[:count]]))
@@ -32,7 +32,7 @@ def check_painter(pipe: StableDiffusionInpaintPipeline, scenes: Rendered, count:
         states = encode_prompt(pipe, f"a photo of a {species} bird", settings.guidance_scale)
         drawn = inpaint(pipe, states, images[here], masks[here], here.tolist(), settings.steps, settings.guidance_scale)
         painted[here] = composite(drawn, images[here], masks[here])
-    verdict = load_oracle(MINI_WATERBIRDS).judge(painted)
+    verdict = load_oracle(BENCHMARK).judge(painted)
     classes = np.where(np.isin(named, LANDBIRDS), 0, 1)
     return painted, {"right_class": float((verdict.classes == classes).mean()),
                      "right_species": float((verdict.species == named).mean())}

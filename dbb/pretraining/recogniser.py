@@ -13,11 +13,11 @@ from torch import nn
 from torch.nn import functional as F
 from transformers import ResNetConfig, ResNetForImageClassification, ResNetModel
 
-from dbb.benchmarks import MINI_WATERBIRDS
-from dbb.worlds.waterbirds.scenes import PLACES, SPECIES
+from dbb.benchmarks.mini_waterbirds import BENCHMARK
 from dbb.pretraining.loop import train
-from dbb.worlds.waterbirds.world import Rendered
 from dbb.transforms import evaluation_input
+from dbb.worlds.waterbirds.scenes import PLACES, SPECIES
+from dbb.worlds.waterbirds.world import Rendered
 
 NO_BIRD = "no bird"
 SHAPE = {"embedding_size": 32, "hidden_sizes": [32, 64, 96, 160], "depths": [1, 1, 1, 1], "layer_type": "basic"}
@@ -47,7 +47,7 @@ def train_recogniser(name: str, rendered: Rendered, epochs: int, work: Path, wit
 
     def loss_of_step(step: int, generator: torch.Generator) -> torch.Tensor:
         numbers = torch.randint(len(images), (batch_size,), generator=generator)
-        pixels = evaluation_input(images[numbers], MINI_WATERBIRDS.input_format)
+        pixels = evaluation_input(images[numbers], BENCHMARK.input_format)
         if torch.rand((), generator=generator) < 0.5:
             pixels = pixels.flip(-1)
         logits = model(pixels)
@@ -80,7 +80,7 @@ def save_oracle(model: Recogniser, folder: Path) -> None:
 def recogniser_accuracy(model: Recogniser, rendered: Rendered) -> float:
     """Share of scenes, 0..1, whose bird is named rightly."""
     images = torch.from_numpy(rendered.images).permute(0, 3, 1, 2)
-    predicted = [model(evaluation_input(part, MINI_WATERBIRDS.input_format))[:, :len(BIRD_NAMES)].argmax(1)
+    predicted = [model(evaluation_input(part, BENCHMARK.input_format))[:, :len(BIRD_NAMES)].argmax(1)
                  for part in images.split(256)]
     truth = np.array([BIRD_NAMES.index(s.species or NO_BIRD) for s in rendered.scenes])
     return float((torch.cat(predicted).numpy() == truth).mean())

@@ -5,9 +5,9 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from dbb.worlds.waterbirds.world import Rendered, random_scenes, render_all
 from dbb.models.inpainting import to_signed
 from dbb.store import atomic_path
+from dbb.worlds.waterbirds.world import Rendered, random_scenes, render_all
 
 
 def training_scenes(block: str, count: int, empty_share: float, work: Path) -> Rendered:

@@ -9,10 +9,10 @@ from torch.nn import functional as F
 from transformers import CLIPImageProcessor, CLIPSegConfig, CLIPSegForImageSegmentation, CLIPTokenizer
 from transformers.modeling_outputs import BaseModelOutputWithPooling
 
-from dbb.worlds.waterbirds.scenes import LAND_PLACES, WATER_PLACES, Scene
-from dbb.pretraining.tokenizer import tokenizer_from_words
 from dbb.pretraining.loop import train
 from dbb.pretraining.scenes import as_pixels
+from dbb.pretraining.tokenizer import tokenizer_from_words
+from dbb.worlds.waterbirds.scenes import LAND_PLACES, WATER_PLACES, Scene
 from dbb.worlds.waterbirds.world import WORDS, Rendered
 
 SIZE, PATCH, PROMPT_LENGTH = 64, 8, 8

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 import numpy as np
+from matplotlib.lines import Line2D
 
 from dbb.report.style import WIDTH, Figure, class_colour, fold
 
@@ -15,11 +16,12 @@ def overlap_histogram(overlaps: Mapping[str, np.ndarray]) -> Figure:
     import seaborn as sns
 
     figure = Figure((WIDTH, 2.4))
-    axes = figure.subplots()
+    axes, handles = figure.subplots(), []
     for label, (name, values) in enumerate(overlaps.items()):
-        known = values[np.isfinite(values)]
-        sns.histplot(x=known, bins=np.linspace(0, 1, 41), element="step", fill=False, linewidth=1.8, ax=axes,
-                     color=class_colour(label), label=f"{fold(name, 2.4, lines=2, size=8)} ({len(values):,})")
+        line = {"color": class_colour(label), "linewidth": 1.8}
+        sns.histplot(x=values[np.isfinite(values)], bins=np.linspace(0, 1, 41), element="step", fill=False, ax=axes,
+                     **line)
+        handles.append(Line2D([], [], label=f"{fold(name, 2.4, lines=2, size=8)} ({len(values):,})", **line))
     axes.set(xlim=(0, 1), xlabel="intersection over union with the true mask", ylabel="images")
-    axes.legend(loc="upper left")
+    axes.legend(handles=handles, loc="upper left")
     return figure

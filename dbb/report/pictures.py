@@ -5,6 +5,7 @@ from itertools import chain
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.patches import Rectangle
 from numpy.typing import ArrayLike
 
 from dbb.report.style import INK, RIGHT_COLOUR, WIDTH, WRONG_COLOUR, Figure, fold, panel_figure, text_width
@@ -49,17 +50,19 @@ def picture_axes(figure: Figure, left: float, bottom: float, side: float) -> Axe
 def image_grid(rows: Sequence[Sequence[Pictures | None]], row_labels: Sequence[str] | None = None,
                column_labels: Sequence[str] | None = None, captions: Sequence[Sequence[str]] | None = None,
                row_colours: Sequence[str] | None = None, width: float = WIDTH, cmap: str = "gray",
-               vmin: float | None = None, vmax: float | None = None) -> Figure:
+               vmin: float | None = None, vmax: float | None = None, columns: int = 1) -> Figure:
     """Return a figure of pictures in rows.
 
     rows: images as `to_picture` takes them, None for a blank; rows may differ in length.
     row_labels: left of the rows, in ``row_colours`` where given; column_labels: above the first row;
     captions: a short text under each picture. Text that is wider than its place is folded, and cut after a few lines.
-    width: inches, of the whole figure; cmap, vmin, vmax: for (H, W) images.
+    width: inches, of the whole figure; cmap, vmin, vmax: for (H, W) images. columns: places that a row has at least, so
+    that few pictures do not fill the page.
     """
-    n_rows, n_columns = len(rows), max((len(row) for row in rows), default=0)
-    if n_columns == 0:
+    n_rows, longest = len(rows), max((len(row) for row in rows), default=0)
+    if longest == 0:
         return panel_figure(0, 1)[0]
+    n_columns = max(longest, columns)
     at_left = [fold(label, LABEL_SHARE * width) for label in row_labels or []]
     left = 0.12 + max(map(text_width, at_left)) if at_left else 0.02
     side = (width - left) / n_columns - GAP
@@ -69,6 +72,8 @@ def image_grid(rows: Sequence[Sequence[Pictures | None]], row_labels: Sequence[s
     below = [0.16 * _tallest(row) for row in under]
     height = top + n_rows * (side + GAP) + sum(below)
     figure = Figure((width, height))
+    if longest < n_columns:
+        figure.add_artist(Rectangle((0, 0), 1, 1, fill=False, linewidth=0))  # else empty places are cut off
     for r, row in enumerate(rows):
         y = height - top - r * (side + GAP) - sum(below[:r]) - side
         for c, image in enumerate(row):

@@ -115,19 +115,21 @@ def _fitted(text: str, inches: float, lines: int, size: float) -> str:
     if (wide := text_width(text, size)) <= inches:
         return text
     width = max(4, int(inches / wide * len(text)) + 2)  # characters; letters differ: try, and try narrower
-    while text_width("\n".join(broken := _wrapped(text, width, lines)), size) > inches and width > 4:
+    while text_width("\n".join((broken := _wrapped(text, width, lines))[1]), size) > inches and width > 4:
         width -= 1
-    text = " ".join(broken)
-    even = (textwrap.wrap(text, narrow) for narrow in range(max(4, len(text) // len(broken)), width))
-    return "\n".join(next((found for found in even if len(found) == len(broken)), broken))
+    shown, folded = broken
+    even = (textwrap.wrap(shown, narrow, break_long_words=False)
+            for narrow in range(max(4, len(shown) // len(folded)), width))
+    return "\n".join(next((found for found in even if len(found) == len(folded)
+                           and text_width("\n".join(found), size) <= inches), folded))
 
 
-def _wrapped(text: str, width: int, lines: int) -> list[str]:
-    """The text in at most ``lines`` lines of at most ``width`` characters, less of its middle if it must."""
+def _wrapped(text: str, width: int, lines: int) -> tuple[str, list[str]]:
+    """The text, less of its middle if it must, and its at most ``lines`` lines of at most ``width`` characters."""
     shown = shorten(text, width * lines)
     while len(broken := textwrap.wrap(shown, width)) > lines:
         shown = shorten(shown, len(shown) - 1)
-    return broken
+    return shown, broken
 
 
 def shorten(text: str, length: int) -> str:

@@ -8,13 +8,14 @@ from dbb.report.style import Figure, class_colour, panel_figure, set_texts
 
 
 def inversion_curves(losses: Mapping[str, np.ndarray], window: int = 25) -> Figure:
-    """Return each token's loss over the steps: every step, pale, and the running mean over ``window`` steps.
+    """Return each token's loss over the steps: every step, pale, and the running mean over ``window`` steps, or over
+    half of them where they are few.
 
     losses: token -> float (steps,), in the order of the classes.
     """
     figure, panels = panel_figure(len(losses), 2.4, sharey=True)
     for label, (axes, (token, values)) in enumerate(zip(panels, losses.items(), strict=True)):
-        span = max(1, min(window, len(values)))
+        span = max(1, min(window, len(values) // 2))
         smooth = np.convolve(values, np.ones(span) / span, mode="valid")
         axes.plot(np.arange(1, len(values) + 1), values, color=class_colour(label), alpha=0.25, linewidth=0.8)
         axes.plot(np.arange(span, len(values) + 1), smooth, color=class_colour(label), linewidth=2)

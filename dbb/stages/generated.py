@@ -1,5 +1,6 @@
 """The stage of generation: what is planned from sources, masks and tokens is painted."""
 
+import os
 from collections.abc import Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -45,7 +46,7 @@ def generated(run: Run, settings: GenerationSettings | None = None, composited: 
         made = manifest[manifest["status"] == "generated"]
         if whole:
             write_manifest(stage.path(MANIFEST), manifest)
-            stage.products += made["file"].tolist()
+        stage.products += [os.path.relpath(folder / name, stage.folder) for name in made["file"]]
         stage.counts |= {"planned": len(manifest), "no mask": int((manifest["status"] == "no mask").sum()),
                          "generated": len(made)}
         stage.metrics["painted_now"] = painted

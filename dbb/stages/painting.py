@@ -88,9 +88,9 @@ def generate(
         there. The batches, and so the bits, are the same.
 
     Returns the manifest with the status "generated" where it is, and how many images this call painted. The batches are
-    fixed by the manifest. A batch whose PNGs are all there under ``stamp`` is not made again. So a run that was stopped,
-    at any moment, goes on from its last whole batch to the same files, and one that is made from anything else makes
-    everything anew.
+    fixed by the manifest. A batch whose PNGs are all there under ``stamp`` is not made again. So a run that was
+    stopped, at any moment, goes on from its last whole batch to the same files, and one that is made from anything else
+    makes everything anew.
 
     Raises InputError, before any work, when a source image is not in ``images``, or there is no such shard.
     """

@@ -29,7 +29,7 @@ class Run:
     benchmark's own batches. at: stage -> folder below the seed's, for a stage that an arm of a study makes otherwise;
     all others are the method's own, `runs/<benchmark>/seed<k>/<stage>`.
 
-    Raises InputError for a negative seed or an unknown stage.
+    Raises InputError for a negative seed, an unknown stage, or data elsewhere: all runs of a benchmark share them.
     """
 
     benchmark: Benchmark
@@ -45,6 +45,8 @@ class Run:
             raise InputError(f"seed {self.seed} is negative: give 0 or more")
         for stage in self.at:
             self._check(stage)
+            if stage == "data":
+                raise InputError("the data stand in one place for all runs of a benchmark: leave `data` out of `at`")
 
     def folder(self, stage: str) -> Path:
         """Return the folder of a stage; the data do not depend on the seed."""
@@ -113,7 +115,13 @@ class Run:
         if stage == "data":
             return {name: self.made("data").metrics["splits"][name] for name in files}
         products = self.made(stage).record["products"]
-        return {"*": digest_of(products)} if files == ALL else {name: products[name] for name in files}
+        if files == ALL:
+            return {"*": digest_of(products)}
+        for name in files:
+            if name not in products:
+                raise InputError(f"{self.folder(stage) / name} is not among what the stage made: run notebook "
+                                 f"{NOTEBOOKS[stage]} again with the same parameters")
+        return {name: products[name] for name in files}
 
     def _check(self, stage: str) -> None:
         if stage not in NOTEBOOKS:
@@ -121,9 +129,13 @@ class Run:
 
 
 def model_identity(spec: str) -> str:
-    """Return what tells a model from another: the digest of its folder, or the name and revision that pin it."""
-    folder = resolve(spec)
-    return folder_digest(folder) if folder.is_dir() else spec
+    """Return what tells a model from another: the digest of its folder, or the name and revision that pin it. Of a spec
+    that names several, "grounded-sam:DETECTOR,SAM", it is all of them.
+    """
+    if spec and resolve(spec).is_dir():
+        return folder_digest(resolve(spec))
+    kind, _, models = spec.partition(":")
+    return f"{kind}:{','.join(model_identity(model.strip()) for model in models.split(','))}" if "," in models else spec
 
 
 def open_run(benchmark: str, seed: int = 0, runs: str | Path = "runs", device: str = "auto",

@@ -5,6 +5,7 @@ from dataclasses import asdict, replace
 import pandas as pd
 
 from dbb.benchmarks import InversionSettings
+from dbb.errors import InputError
 from dbb.models.devices import default_dtype, pick_device
 from dbb.models.inpainting import load_inpainting
 from dbb.models.tokens import add_embedding
@@ -27,13 +28,19 @@ def choices(run: Run) -> Made:
     """Make or load the table: the loss of eq. 1 on unseen images for every class, candidate and snapshot.
 
     Columns: class, learning_rate, vectors, step, unseen_loss; step 0 is the initial word, once per vector.
+
+    Raises InputError when no image of a class is left that no set of the study holds.
     """
     bm, own = run.benchmark, run.benchmark.inversion
+    split = POOLS[own.source]
 
     def table() -> pd.DataFrame:
         site, rows = pick_device(run.device), []
         for label, learned_from in inversion_sets(run, own).items():
             others = unseen_images(run, label)
+            if len(others[0]) == 0:
+                raise InputError(f"the sets of the study hold every image of {bm.classes[label]} in the {split} split, "
+                                 "and leave none to measure on: take a larger split")
             for tried in candidates(own):
                 pipe = load_inpainting(bm.inpainting, site, default_dtype(site), bm.generation.sampler)
                 learned = invert(pipe, learned_from.images, learned_from.masks, bm.placeholder_token(label),
@@ -46,7 +53,6 @@ def choices(run: Run) -> Made:
                                  "vectors": tried.vectors, "step": step, "unseen_loss": loss})
         return pd.DataFrame(rows)
 
-    split = POOLS[own.source]
     settings = {"inversion": asdict(own), "masks": asdict(bm.masks), "classes": bm.classes, "pairs": bm.pairs,
                 "templates": bm.templates, "prompt": bm.mask_prompt, "size": bm.generation_size}
     models = {"inpainting": bm.inpainting, "segmenter": bm.segmenter}

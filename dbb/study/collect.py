@@ -13,9 +13,9 @@ from dbb.errors import InputError
 from dbb.record import RECORD
 from dbb.results import erm_rows, retrained_rows, stage_times, write_results
 from dbb.stages.run import TABLE, Run
-from dbb.store import atomic_path, read_json, resolve, write_json, write_table
+from dbb.store import atomic_path, resolve, write_json, write_table
 from dbb.study.arms import ARMS, MORE_ARMS
-from dbb.study.run import arm_run
+from dbb.study.run import arm_run, possible_arms
 from dbb.study.samples import samples
 from dbb.study.sets import CLASS_WORD, TOKENS, folder_name, set_size
 from dbb.study.settings import CHOICE_SEED
@@ -56,10 +56,10 @@ def collect(seeds: Sequence[Run], results: str | Path) -> Path:
 def seed_rows(run: Run) -> pd.DataFrame:
     """Return the results of a seed: the base classifier, and each arm that was run.
 
-    Raises InputError when one of `ARMS` was not.
+    Raises InputError when one of `ARMS` that could be was not.
     """
     parts = [erm_rows(run)]
-    for name, arm in (ARMS | MORE_ARMS).items():
+    for name, arm in possible_arms(run, ARMS | MORE_ARMS).items():
         here = arm_run(run, name, arm)
         if (here.folder("retrained") / RECORD).exists():
             known = None if arm.pictures is None else _measured(run, f"verdicts-{folder_name(arm.pictures)}")
@@ -72,14 +72,6 @@ def seed_rows(run: Run) -> pd.DataFrame:
 def settings_of(benchmark: Benchmark) -> dict[str, Any]:
     """Return all of a benchmark's entry but where its data come from, as JSON values."""
     return {name: value for name, value in asdict(replace(benchmark, data=None)).items() if name != "data"}
-
-
-def read_study(results: str | Path, benchmark: str) -> dict[str, Any]:
-    """Return what study.json says of committed results.
-
-    Raises InputError when they are missing.
-    """
-    return read_json(resolve(results) / benchmark / STUDY)
 
 
 def _inversion_rows(run: Run) -> pd.DataFrame:

@@ -22,7 +22,6 @@ from dbb.stages.retraining import MODEL
 from dbb.stages.run import ALL, Run
 from dbb.transforms import InputFormat, evaluation_input
 
-IG_STEPS = 32
 PAINTED = 50  # pictures of each pair of classes, painted again
 
 
@@ -36,6 +35,7 @@ def compositing(run: Run) -> Made:
         site, settings = pick_device(run.device), bm.generation
         pairs = read_pairs(run, read_manifest(run.folder("generated") / MANIFEST))
         masks = load_masks(run.folder("masks") / MASKS)
+        batch = ATTRIBUTION_BATCH[run.memory or max(ATTRIBUTION_BATCH)]
         pipe = load_inpainting(bm.inpainting, site, sampler=settings.sampler)
         for path in token_files(run).values():
             add_token(pipe, path)
@@ -49,19 +49,20 @@ def compositing(run: Run) -> Made:
             for composited in (True, False):
                 pictures = composite(painted, originals, inside) if composited else painted
                 scored = rho_and_change(model, pictures, originals, target, torch.from_numpy(pairs.masks[few]),
-                                        bm.input_format, ATTRIBUTION_BATCH[run.memory or max(ATTRIBUTION_BATCH)])
+                                        bm.input_format, bm.pruning.steps, batch)
                 parts.append(scored.assign(composited=composited, target_class=target))
         return pd.concat(parts, ignore_index=True)[["composited", "on", "target_class", "rho", "change"]]
 
     given = {"generation": asdict(bm.generation), "pairs": bm.pairs, "template": bm.templates[0],
-             "classes": bm.classes, "input": asdict(bm.input_format), "size": bm.generation_size}
+             "classes": bm.classes, "steps": bm.pruning.steps, "input": asdict(bm.input_format),
+             "size": bm.generation_size}
     reads = {"data": ("train",), "erm": (MODEL,), "masks": (MASKS,), "generated": ALL,
              "tokens": tuple(path.name for path in token_files(run).values())}
     return run.measure("compositing", given, reads, table, {"classifier": bm.classifier, "inpainting": bm.inpainting})
 
 
 def rho_and_change(model: nn.Module, pictures: torch.Tensor, originals: torch.Tensor, target: int, masks: torch.Tensor,
-                   input_format: InputFormat, batch: int) -> pd.DataFrame:
+                   input_format: InputFormat, steps: int, batch: int) -> pd.DataFrame:
     """Return rho and f_{i'}(x') - f_{i'}(x) of each picture on probabilities, then on logits: on, rho, change.
 
     pictures, originals: uint8 (B, 3, S, S); masks: bool (B, s, s), at the classifier's size.
@@ -71,7 +72,7 @@ def rho_and_change(model: nn.Module, pictures: torch.Tensor, originals: torch.Te
                 for images in (pictures, originals))
     targets = torch.full((len(pictures),), target, device=site)
     for on in ("probability", "logit"):
-        attributions, _ = integrated_gradients(model, new, old, targets, IG_STEPS, batch, on)
+        attributions, _ = integrated_gradients(model, new, old, targets, steps, batch, on)
         with torch.inference_mode():
             ends = [model(x).softmax(1) if on == "probability" else model(x) for x in (new, old)]
         change = (ends[0] - ends[1])[:, target]

@@ -4,7 +4,7 @@ Everything is made or loaded stage by stage, so a seed that was stopped goes on,
 found.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from dbb.record import Made
@@ -17,19 +17,19 @@ from dbb.study.compositing import compositing
 from dbb.study.convergence import convergence
 from dbb.study.low_loss import low_loss
 from dbb.study.scores import scores
-from dbb.study.sets import CLASS_WORD, TOKENS, make_set, set_run, set_size
+from dbb.study.sets import CLASS_WORD, NEEDS, TOKENS, make_set, set_run, set_size
 from dbb.study.unseen import unseen
 from dbb.study.verdicts import verdicts
 
 
 def run_seed(run: Run, more: bool, closely: bool) -> Iterator[Made]:
-    """Make or load the method's stages, every arm, and the tables that are measured on them; yield each.
+    """Make or load the method's stages, every possible arm, and the tables that are measured on them; yield each.
 
     more: also `dbb.study.arms.MORE_ARMS`; closely: also the tables that one seed suffices for (compositing, and the
     convergence of integrated gradients).
     """
-    arms = ARMS | (MORE_ARMS if more else {})
     yield from make_stages(run)
+    arms = possible_arms(run, ARMS | (MORE_ARMS if more else {}))
     for name, arm in arms.items():
         yield from make_arm(run, name, arm)
     for pictures in dict.fromkeys(arm.pictures for arm in arms.values() if arm.pictures is not None):
@@ -42,6 +42,14 @@ def run_seed(run: Run, more: bool, closely: bool) -> Iterator[Made]:
     if closely:
         yield compositing(run)
         yield convergence(run)
+
+
+def possible_arms(run: Run, arms: Mapping[str, Arm]) -> dict[str, Arm]:
+    """Return those of ``arms`` for whose pictures the benchmark knows enough: the renderer's controls need a drawn
+    one.
+    """
+    truth = run.split("train").truth
+    return {name: arm for name, arm in arms.items() if all(what in truth for what in NEEDS.get(arm.pictures, ()))}
 
 
 def arm_run(run: Run, name: str, arm: Arm) -> Run:

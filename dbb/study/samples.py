@@ -43,6 +43,7 @@ def caught(run: Run) -> dict[str, np.ndarray]:
     """
     here, settings = set_run(run, CLASS_WORD), run.benchmark.pruning
     scores = pd.read_parquet(run.measured(f"scores-{folder_name(CLASS_WORD)}") / TABLE)
+    scores = scores.assign(rho=scores["rho_logit" if settings.on == "logit" else "rho"])
     rows, right = _generated_rows(here), scores["right"].fillna(False).to_numpy(bool)
     psi, both = (judge(scores, settings, conditions)[0]["kept"].to_numpy(bool)
                  for conditions in ((PSI,), CONDITIONS))

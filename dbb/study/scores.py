@@ -21,8 +21,6 @@ from dbb.study.sets import folder_name, set_run
 from dbb.study.verdicts import judged
 from dbb.transforms import InputFormat
 
-IG_STEPS = 32
-
 
 def scores(run: Run, name: str) -> Made:
     """Make or load the table of the set ``name``, a row per picture, in the manifest's order.
@@ -40,7 +38,7 @@ def scores(run: Run, name: str) -> Made:
         model = load_trained(here.folder("erm") / MODEL, bm.classifier, len(bm.classes)).to(pick_device(run.device))
         batch = ATTRIBUTION_BATCH[run.memory or max(ATTRIBUTION_BATCH)]
         on = {kind: score_pairs(model, pairs.originals, pairs.generated, pairs.masks, confidence, bm.input_format,
-                                IG_STEPS, batch, kind, "all") for kind in ("probability", "logit")}
+                                bm.pruning.steps, batch, kind, "all") for kind in ("probability", "logit")}
         changes = [change(model, pairs.originals, pairs.generated, bm.input_format, kind) for kind in on]
         return pd.DataFrame({
             "source_id": pairs.originals.ids, "source_class": pairs.originals.labels,
@@ -50,7 +48,8 @@ def scores(run: Run, name: str) -> Made:
             "rho": on["probability"].rho, "rho_logit": on["logit"].rho,
             "change": changes[0], "change_logit": changes[1]})
 
-    settings = {"input": asdict(bm.input_format), "classes": len(bm.classes), "labels": bm.oracle_labels}
+    settings = {"steps": bm.pruning.steps, "input": asdict(bm.input_format), "classes": len(bm.classes),
+                "labels": bm.oracle_labels}
     reads = {"data": ("train",), "erm": (MODEL, "train.npz"), "masks": (MASKS,), "generated": ALL}
     models = {"classifier": bm.classifier} | ({} if bm.oracle is None else {"oracle": bm.oracle})
     return here.measure(f"scores-{folder_name(name)}", settings, reads, table, models)
@@ -66,5 +65,5 @@ def change(model: nn.Module, originals: ImageSet, generated: ImageSet, input_for
     for images in (generated, originals):
         logits = predict_logits(model, images, input_format).double()
         values = logits.softmax(1) if on == "probability" else logits
-        ends.append(values[torch.arange(len(generated)), torch.from_numpy(generated.labels)])
+        ends.append(values[torch.arange(len(generated)), torch.tensor(generated.labels)])
     return (ends[0] - ends[1]).numpy()

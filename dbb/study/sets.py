@@ -23,6 +23,9 @@ from dbb.study.truth import known
 
 TOKENS, CLASS_WORD, ERASED, TRUE_MASKS = "tokens", "class word", "erased", "true masks"
 
+NEEDS = {ERASED: ("place",), TRUE_MASKS: ("mask",), "renderer": ("place", "scene_seed")}
+"""What a set must know of a training picture beside its label (`ImageSet.truth`)."""
+
 
 def folder_name(name: str) -> str:
     """Return what the folder of a set, or of something measured on it, is called."""

@@ -6,7 +6,6 @@ import numpy as np
 import pandas as pd
 import torch
 
-from dbb.errors import InputError
 from dbb.models.devices import pick_device
 from dbb.models.inpainting import load_inpainting
 from dbb.models.segmenters import load_segmenter
@@ -28,7 +27,7 @@ def unseen(run: Run, name: str) -> Made:
     """Make or load the table of the tokens of the set ``name``, a row per class.
 
     class; images: how many it was learned from; seen_before, seen_after: the loss of eq. 1 on these; unseen_before,
-    unseen_after: on others; nearest: the nearest words with their cosines.
+    unseen_after: on others, NaN without any; nearest: the nearest words with their cosines.
     """
     here, bm = set_run(run, name), run.benchmark
     learned = here.made("tokens").metrics
@@ -40,7 +39,7 @@ def unseen(run: Run, name: str) -> Made:
             pixels, masks = unseen_images(here, label)
             before, after = (
                 held_out_loss(pipe, pixels, masks, [template.format(word) for template in bm.templates], run.seed)
-                for word in (bm.inversion.initial_word, bm.placeholder_token(label)))
+                if len(pixels) else np.nan for word in (bm.inversion.initial_word, bm.placeholder_token(label)))
             seen = learned[bm.classes[label]]
             words = nearest_words(pipe, load_token(path)[1], NEAREST)
             rows.append({"class": bm.classes[label], "images": len(seen["ids"]),
@@ -59,18 +58,11 @@ def unseen(run: Run, name: str) -> Made:
 
 def unseen_images(run: Run, label: int) -> tuple[torch.Tensor, torch.Tensor]:
     """Return pixels, uint8 (N, 3, S, S), and masks, bool (N, S, S), of images that a token could be learned from and
-    that no set of the study holds.
-
-    Raises InputError when there is none.
+    that no set of the study holds; none where the largest set holds them all.
     """
     bm, own = run.benchmark, run.benchmark.inversion
     largest = max(*SET_SIZES, own.images)
     more, learned_from = (candidates(run, label, replace(own, images=n)) for n in (largest + UNSEEN, largest))
     segmenter = load_segmenter(bm.segmenter, bm.masks.threshold, pick_device(run.device))
-    positions, pixels, masks = masked_images(segmenter, run.split(POOLS[own.source]),
-                                             np.setdiff1d(more, learned_from), bm.mask_prompt, bm.masks,
-                                             bm.generation_size)
-    if len(positions) == 0:
-        raise InputError(f"no image of {bm.classes[label]} is left that the largest set, of {largest} images, does not "
-                         f"hold: take a larger {POOLS[own.source]} split")
-    return pixels, masks
+    return masked_images(segmenter, run.split(POOLS[own.source]), np.setdiff1d(more, learned_from), bm.mask_prompt,
+                         bm.masks, bm.generation_size)[1:]

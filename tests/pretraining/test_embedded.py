@@ -9,10 +9,10 @@ import pytest
 import torch
 
 from dbb.benchmarks import get_benchmark
-from dbb.worlds.waterbirds.scenes import LANDBIRDS, PLACES, SPECIES, Scene, render
 from dbb.models.oracle import NEITHER, load_oracle
 from dbb.models.segmenters import load_segmenter
 from dbb.store import resolve
+from dbb.worlds.waterbirds.scenes import LANDBIRDS, PLACES, SPECIES, Scene, render
 
 BENCHMARK = get_benchmark("mini-waterbirds")
 SEED = 999_000_000  # beyond every block of `dbb.worlds.waterbirds.world`: scenes that no model has seen

@@ -7,11 +7,13 @@ import numpy as np
 import pytest
 import torch
 from diffusers import DDPMScheduler
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from standins import boxes, make_inpainting, pictures
 
 from dbb.data.images import ArrayPixels, ImageSet
 from dbb.errors import InputError
+from dbb.models.inpainting import load_inpainting
+from dbb.models.tokens import add_embedding, add_token, check_token_used, save_token
 from dbb.stages.generation import encode_prompt
 from dbb.stages.inversion import (
     _states,
@@ -21,8 +23,6 @@ from dbb.stages.inversion import (
     invert,
     minority_images,
 )
-from dbb.models.inpainting import load_inpainting
-from dbb.models.tokens import add_embedding, add_token, check_token_used, nearest_words, save_token
 
 TOKEN = "<landbird>"
 TEMPLATES = ["a photo of a {} bird", "a {} bird"]
@@ -147,26 +147,6 @@ def test_several_vectors_start_alike_part_and_are_all_read(folder, tmp_path) -> 
         result.held_out_after, rel=1e-5)
 
 
-def test_one_vector_alone_in_a_table_is_one_vector(folder, tmp_path) -> None:
-    save_file({TOKEN: torch.arange(32.0)[None]}, tmp_path / "t.safetensors")
-    pipe = load_inpainting(str(folder))
-    token_id = add_token(pipe, tmp_path / "t.safetensors")
-    assert torch.equal(pipe.text_encoder.get_input_embeddings().weight[token_id], torch.arange(32.0))
-    assert f"{TOKEN}_1" not in pipe.tokenizer.get_vocab()
-
-
-def test_all_vectors_of_a_token_must_be_in_the_prompt(folder) -> None:
-    whole, cut = f"{'a bird ' * 6}{TOKEN}", f"a {'a bird ' * 6}{TOKEN}"  # 14 tokens, and 15, where 14 fit
-    one, two = load_inpainting(str(folder)), load_inpainting(str(folder))
-    add_embedding(one, TOKEN, torch.zeros(32))
-    add_embedding(two, TOKEN, torch.zeros(2, 32))
-    check_token_used(one, cut, TOKEN)
-    check_token_used(two, whole, TOKEN)
-    for prompt in (cut, f"a {TOKEN}_1 bird", "a bird"):
-        with pytest.raises(InputError, match="does not use"):
-            check_token_used(two, prompt, TOKEN)
-
-
 def test_a_name_that_a_prompt_would_be_written_out_with_is_refused(folder) -> None:
     pipe = load_inpainting(str(folder))
     add_embedding(pipe, f"{TOKEN}_2", torch.zeros(32))
@@ -180,21 +160,7 @@ def test_a_name_that_a_prompt_would_be_written_out_with_is_refused(folder) -> No
             learn(other, steps=1, vectors=vectors)
 
 
-@pytest.mark.parametrize("prompt", ["a photo of a landbird bird", "a < landbird > bird", "a bird " * 8 + TOKEN])
-def test_a_prompt_without_the_token_is_refused(folder, tmp_path, prompt) -> None:
-    pipe = load_inpainting(str(folder))
-    save_token(tmp_path / "t.safetensors", TOKEN, torch.zeros(32))
-    add_token(pipe, tmp_path / "t.safetensors")
-    with pytest.raises(InputError, match="does not use"):
-        check_token_used(pipe, prompt, TOKEN)
-
-
-def test_a_token_that_was_never_loaded_is_refused(folder) -> None:
-    with pytest.raises(InputError, match="does not use"):
-        check_token_used(load_inpainting(str(folder)), f"a {TOKEN} bird", TOKEN)
-
-
-def test_bad_input_is_named(folder, tmp_path) -> None:
+def test_bad_input_is_named(folder) -> None:
     pipe = load_inpainting(str(folder))
     for changes, message in [(dict(images=pictures(4)[:0]), "no image"), (dict(initial_word="zebra"), "zebra"),
                              (dict(placeholder_token="bird</w>"), "already"), (dict(masks=None), "mask"),
@@ -202,26 +168,6 @@ def test_bad_input_is_named(folder, tmp_path) -> None:
                              (dict(vectors=11), "does not use")]:  # 4 words before it, and 14 tokens fit
         with pytest.raises(InputError, match=message):
             learn(pipe, steps=1, **changes)
-    save_file({TOKEN: torch.zeros(7)}, tmp_path / "short.safetensors")
-    save_file({TOKEN: torch.zeros(2, 7)}, tmp_path / "narrow.safetensors")
-    save_file({TOKEN: torch.zeros(0, 32)}, tmp_path / "empty.safetensors")
-    save_file({TOKEN: torch.zeros(1, 2, 32)}, tmp_path / "deep.safetensors")
-    save_file({TOKEN: torch.zeros(32), "b": torch.zeros(32)}, tmp_path / "two.safetensors")
-    (tmp_path / "cut.safetensors").write_bytes(b"\x00\x01")
-    for name, message in [("short", "7 values"), ("narrow", "7 values"), ("empty", "one token"),
-                          ("deep", "one token"), ("two", "one token"), ("cut", "corrupt"), ("none", "missing")]:
-        with pytest.raises(InputError, match=message):
-            add_token(pipe, tmp_path / f"{name}.safetensors")
-
-
-def test_nearest_word_of_a_words_own_embedding_is_the_word(folder) -> None:
-    pipe = load_inpainting(str(folder))
-    row = pipe.text_encoder.get_input_embeddings().weight[pipe.tokenizer.convert_tokens_to_ids("duck</w>")]
-    words = nearest_words(pipe, row.detach(), 3)
-    assert words[0] == ("duck", pytest.approx(1.0)) and len(words) == 3
-    assert words[0][1] >= words[1][1] >= words[2][1]
-    around = torch.stack([row + 1, row - 1]).detach()
-    assert nearest_words(pipe, around, 1) == [("duck", pytest.approx(1.0))]
 
 
 def test_minority_images_come_from_the_group_that_is_known_worst() -> None:
@@ -235,12 +181,3 @@ def test_minority_images_come_from_the_group_that_is_known_worst() -> None:
     assert any(drawn.tolist() != minority_images(images, accuracy, 1, 3, seed=s).tolist() for s in range(1, 9))
     with pytest.raises(InputError, match="class 2 has no image"):
         minority_images(images, accuracy, 2, 3, seed=0)
-
-
-def test_an_added_embedding_is_what_the_prompt_reads(folder) -> None:
-    pipe = load_inpainting(str(folder))
-    token_id = add_embedding(pipe, "<landbird-after-60>", torch.arange(32.0))
-    assert torch.equal(pipe.text_encoder.get_input_embeddings().weight[token_id], torch.arange(32.0))
-    check_token_used(pipe, "a <landbird-after-60> bird", "<landbird-after-60>")
-    with pytest.raises(InputError, match="in the vocabulary already"):
-        add_embedding(pipe, "<landbird-after-60>", torch.zeros(32))

@@ -3,25 +3,23 @@
 import numpy as np
 import pytest
 import torch
-from standins import SIZE, make_segmenter, pictures
+from standins import SIZE
 
 from dbb.benchmarks import MaskSettings
-from dbb.data.images import ArrayPixels, ImageSet, resized
+from dbb.data.images import ArrayPixels, ImageSet
 from dbb.errors import InputError
+from dbb.models.segmenters import Candidates
+from dbb.stages.mask_table import load_masks, save_masks
 from dbb.stages.masks import (
     box_mask,
     choose_mask,
     coverage,
     find_masks,
     inpainting_mask,
-    load_masks,
     masked_images,
     overlap,
     pad_mask,
-    resize_masks,
-    save_masks,
 )
-from dbb.models.segmenters import Candidates, load_segmenter
 
 SETTINGS = MaskSettings(threshold=0.5, pad=2, box=False, min_area=0.01)
 
@@ -89,22 +87,6 @@ def test_box_is_the_bounding_box() -> None:
     assert int(box_mask(mask).sum()) == 5 * 3
 
 
-def test_a_smaller_mask_covers_all_that_the_larger_one_touched() -> None:
-    rng = np.random.default_rng(0)
-    before = rng.integers(0, 256, (64, 64, 3), dtype=np.uint8)
-    rows, columns = np.mgrid[:64, :64]
-    mask = (rows - 30) ** 2 + (columns - 25) ** 2 < 15 ** 2
-    after = np.where(mask[..., None], 255 - before, before)
-    for size in (32, 28, 17):
-        small = resize_masks(torch.from_numpy(mask)[None], size)[0].numpy()
-        changed = (resized(before, size) != resized(after, size)).any(axis=2)
-        assert not (changed & ~small).any(), "a changed pixel lies outside"
-        assert small.sum() < np.pi * (15 * size / 64 + 1.6) ** 2, "and little else lies inside"
-    empty = torch.zeros(2, 64, 64, dtype=torch.bool)
-    assert not resize_masks(empty, 32).any() and resize_masks(empty[:0], 32).shape == (0, 32, 32)
-    assert torch.equal(resize_masks(torch.from_numpy(mask)[None], 64)[0], torch.from_numpy(mask))
-
-
 def test_table_keeps_both_masks_and_counts_failures(tmp_path) -> None:
     images = red_boxes()
     table = find_masks(RedSegmenter(), image_set(images), np.array([3, 0, 2]), "bird", SETTINGS, SIZE, 2)
@@ -138,39 +120,6 @@ def test_no_image_gives_an_empty_table() -> None:
     assert table.raw(np.array([])).shape == (0, SIZE, SIZE)
 
 
-def test_damaged_and_missing_tables_are_named(tmp_path) -> None:
-    with pytest.raises(InputError, match=r"masks\.npz"):
-        load_masks(tmp_path / "masks.npz")
-    (tmp_path / "masks.npz").write_bytes(b"PK\x03\x04 cut off")
-    with pytest.raises(InputError, match="corrupt"):
-        load_masks(tmp_path / "masks.npz")
-
-
-def test_clipseg_gives_the_same_masks_alone_and_in_a_batch(tmp_path) -> None:
-    segmenter = load_segmenter(str(make_segmenter(tmp_path)), threshold=0.5)
-    images = pictures(3)
-    together = segmenter.segment(images, "a bird")
-    for image, candidates in zip(images, together, strict=True):
-        (alone,) = segmenter.segment(image[None], "a bird")
-        assert candidates.masks.shape == alone.masks.shape
-        assert (candidates.masks != alone.masks).float().sum() <= 2
-        torch.testing.assert_close(candidates.scores, alone.scores, atol=1e-3, rtol=0)
-
-
-def test_clipseg_score_is_the_mean_probability_inside(tmp_path) -> None:
-    segmenter = load_segmenter(str(make_segmenter(tmp_path)), threshold=0.5)
-    image = pictures(1)
-    mean, std = (torch.tensor(v).view(3, 1, 1) for v in (segmenter.processor.image_mean,
-                                                         segmenter.processor.image_std))
-    with torch.inference_mode():
-        tokens = segmenter.tokenizer(["a bird"], return_tensors="pt")
-        logits = segmenter.model(pixel_values=(image / 255 - mean) / std, **tokens).logits
-    probability = logits.reshape(SIZE, SIZE).sigmoid()
-    (candidates,) = segmenter.segment(image, "a bird")
-    assert torch.equal(candidates.masks[0], probability > 0.5)
-    assert float(candidates.scores[0]) == pytest.approx(float(probability[probability > 0.5].mean()), abs=1e-5)
-
-
 def test_the_mask_to_inpaint_is_grown_before_it_is_boxed() -> None:
     mask = torch.zeros(9, 9, dtype=torch.bool)
     mask[2, 3] = mask[5, 5] = True
@@ -192,12 +141,3 @@ def test_masked_images_leaves_out_what_was_not_found() -> None:
     positions, pixels, masks = masked_images(*arguments)
     assert positions.tolist() == [0, 3] and torch.equal(pixels, images[[0, 3]])
     assert torch.equal(masks[1], pad_mask(images[3, 0] == 255, SETTINGS.pad))
-
-
-def test_heat_is_what_the_mask_is_cut_from(tmp_path) -> None:
-    segmenter = load_segmenter(str(make_segmenter(tmp_path)), threshold=0.5)
-    images = pictures(2)
-    heat = segmenter.heat(images, "a bird")
-    assert heat.shape == (2, SIZE, SIZE) and 0 <= heat.min() and heat.max() <= 1
-    for probability, candidates in zip(heat, segmenter.segment(images, "a bird"), strict=True):
-        assert torch.equal(candidates.masks.any(0), probability > 0.5)

@@ -12,8 +12,8 @@ from PIL import Image
 from standins import SIZE, make_grounding_dino, make_sam, make_sam2, make_segmenter, pictures
 
 from dbb.errors import InputError
-from dbb.stages.masks import choose_mask
 from dbb.models.segmenters import CLIPSegSegmenter, GroundedSAMSegmenter, choice, load_segmenter
+from dbb.stages.masks import choose_mask
 
 MAKERS = {"sam": make_sam, "sam2": make_sam2}
 

@@ -1,0 +1,37 @@
+"""The choices of textual inversion, and the makeup of the lowest losses."""
+
+import pandas as pd
+import pytest
+
+from dbb.report.tokens_and_selection import choices_figure, selection_figure
+
+
+@pytest.mark.parametrize("n_classes", [2, 3])
+def test_selection_has_a_panel_per_class_with_the_seeds_mean_and_range(n_classes):
+    table = pd.DataFrame([{"label": label, "ranking": ranking, "k": k, "minority": label + seed, "seed": seed}
+                          for label in range(n_classes) for ranking in ("own loss", "batch loss") for k in (10, 20)
+                          for seed in (1, 3)])
+    figure = selection_figure(table, list("abc")[:n_classes])
+    assert [axes.get_title() for axes in figure.axes] == list("abc")[:n_classes]
+    for label, axes in enumerate(figure.axes):
+        own, batch = axes.lines
+        assert own.get_xdata().tolist() == [10, 20] and own.get_color() != batch.get_color()
+        assert own.get_ydata().tolist() == pytest.approx([10 * (label + 2), 5 * (label + 2)])
+        heights = axes.collections[0].get_paths()[0].vertices[:, 1]
+        assert (heights.min(), heights.max()) == pytest.approx((5 * (label + 1), 10 * (label + 3)))
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["by own loss", "by batch loss"]
+
+
+def test_the_figure_of_the_choices_parts_rates_and_vectors():
+    table = pd.DataFrame([{"class": name, "learning_rate": rate, "vectors": vectors, "step": step,
+                           "unseen_loss": rate + vectors + step}
+                          for name in "ab" for rate, vectors in ((0.1, 1), (0.3, 1), (0.3, 2)) for step in (0, 5)])
+    figure = choices_figure(table)
+    drawn = {axes.get_title(): {line.get_label(): (line.get_ydata().tolist(), line.get_color()) for line in axes.lines}
+             for axes in figure.axes}
+    assert list(drawn) == ["a, one vector", "a, rate 0.3", "b, one vector", "b, rate 0.3"]
+    left, right = drawn["a, one vector"], drawn["a, rate 0.3"]
+    assert {label: values for label, (values, _) in left.items()} == {"rate 0.1": [1.1, 6.1], "rate 0.3": [1.3, 6.3]}
+    assert {label: values for label, (values, _) in right.items()} == {"vectors: 1": [1.3, 6.3],
+                                                                       "vectors: 2": [2.3, 7.3]}
+    assert left["rate 0.3"] == right["vectors: 1"] and right["vectors: 2"][1] not in [c for _, c in left.values()]
