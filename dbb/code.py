@@ -12,7 +12,7 @@ import ast
 import hashlib
 import sys
 from collections.abc import Iterable, Iterator
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 
 from dbb.errors import InputError
@@ -44,7 +44,7 @@ def definition_of(function: object) -> Definition:
     Raises InputError for one that stands in no file, whose changes could not be seen.
     """
     module, name = function.__module__, function.__qualname__.partition(".")[0]
-    if name not in _module(module).nodes:
+    if name not in _module(module).names:
         raise InputError(f"{name} of {module} stands at the top of no file that can be read, so a change of it would "
                          "go unnoticed: define it in a module")
     return module, name
@@ -67,24 +67,44 @@ def imported(source: str) -> set[Definition]:
     is imported whole, all that it defines.
     """
     brought = {target for node in ast.walk(ast.parse(source)) for target in _imported(node).values()}
-    whole = {(module, name) for module, nothing in brought if not nothing for name in _module(module).nodes}
+    whole = {(module, name) for module, nothing in brought if not nothing for name in _module(module).names}
     return whole | {target for target in brought if target[1]}
 
 
+class _Statement:
+    """A statement at the top of a module."""
+
+    def __init__(self, node: ast.stmt) -> None:
+        self._node = node
+
+    @cached_property
+    def content(self) -> tuple[list[list[str]], Imports, str]:
+        """The names that it uses, what it imports itself, and how Python would write what counts of it."""
+        node, imports = _Wordless().visit(self._node), {}
+        inside = list(ast.walk(node))
+        _add_imports(imports, inside)
+        chains, bare = list(_chains(inside)), _Bare().visit(node)
+        return chains, imports, ast.dump(bare) if bare else ""
+
+
 class _Module:
-    """A module's top level: the syntax trees that define each name, and what each imported name stands for."""
+    """A module's top level: the statements that define each name, and what each imported name stands for."""
 
     def __init__(self, path: Path | None) -> None:
-        self.nodes: dict[str, list[ast.stmt]] = {}
+        self.names: dict[str, list[_Statement]] = {}
         self.imports: Imports = {}
-        self.effects: list[ast.stmt] = []  # what it does when it is imported: it belongs to each of its names
-        for node in _Wordless().visit(ast.parse(_source(path))).body if path else ():
-            inside = list(_run_with(node))
+        self.effects: list[_Statement] = []  # what it does when it is imported: it belongs to each of its names
+        for node in ast.parse(_source(path)).body if path else ():
+            statement, inside = _Statement(node), list(_run_with(node))
             for defined in dict.fromkeys(name for inner in inside for name in _defined(inner)):
-                self.nodes.setdefault(defined, []).append(node)
+                self.names.setdefault(defined, []).append(statement)
             _add_imports(self.imports, inside)
-            if not (_defined(node) or isinstance(node, ast.Import | ast.ImportFrom) or _is_for_types(node)):
-                self.effects.append(node)
+            if not (_defined(node) or _is_silent(node)):
+                self.effects.append(statement)
+
+    def making(self, name: str) -> list[_Statement]:
+        """Return the statements that can have a part in what ``name`` is."""
+        return self.names[name] + self.effects
 
 
 @cache
@@ -126,8 +146,14 @@ def _defined(node: ast.AST) -> list[str]:
     return []
 
 
-def _is_for_types(node: ast.AST) -> bool:
-    return isinstance(node, ast.If) and ast.unparse(node.test).endswith("TYPE_CHECKING") and not node.orelse
+def _is_silent(node: ast.stmt) -> bool:
+    """Whether a statement that defines nothing does nothing either: an import, a bare string, names for types alone."""
+    match node:
+        case ast.Import() | ast.ImportFrom() | ast.Expr(value=ast.Constant()):
+            return True
+        case ast.If(test=ast.Name(id="TYPE_CHECKING") | ast.Attribute(attr="TYPE_CHECKING"), orelse=[]):
+            return True
+    return False
 
 
 def _imported(node: ast.AST) -> dict[str, Definition]:
@@ -150,8 +176,9 @@ def _imported(node: ast.AST) -> dict[str, Definition]:
 
 def _add_imports(imports: Imports, nodes: Iterable[ast.AST]) -> None:
     for node in nodes:
-        for name, target in _imported(node).items():
-            imports.setdefault(name, set()).add(target)
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            for name, target in _imported(node).items():
+                imports.setdefault(name, set()).add(target)
 
 
 def _found(module: str, name: str) -> Definition:
@@ -162,29 +189,30 @@ def _found(module: str, name: str) -> Definition:
 @cache
 def _uses(module: str, name: str) -> frozenset[Definition]:
     """Return the definitions that one definition names, in its own module and in those that it imports from."""
-    here = _module(module)
-    imports = {local: set(targets) for local, targets in here.imports.items()}
-    nodes = [*here.nodes[name], *here.effects]
-    _add_imports(imports, (inner for node in nodes for inner in ast.walk(node)))
-    used: set[Definition] = set()
-    for first, *attributes in (chain for node in nodes for chain in _chains(node)):
-        used |= {(module, first)} if first in here.nodes else set()
-        for target in imports.get(first, ()):
-            used |= _follow(*target, attributes)
+    here, used = _module(module), set()
+    for chains, imports, _ in (statement.content for statement in here.making(name)):
+        for first, *attributes in chains:
+            used |= {(module, first)} if first in here.names else set()
+            for target in here.imports.get(first, set()) | imports.get(first, set()):
+                used |= _follow(*target, attributes)
     return frozenset(used - {(module, name)})
 
 
-def _chains(node: ast.AST) -> Iterator[list[str]]:
-    """Yield each name that is used, with the attributes that are asked of it: ``a.b.c`` -> ["a", "b", "c"]."""
-    parts, inner = [], node
-    while isinstance(inner, ast.Attribute):
-        parts.append(inner.attr)
-        inner = inner.value
-    if isinstance(inner, ast.Name):
-        yield [inner.id, *reversed(parts)]
-        return
-    for child in ast.iter_child_nodes(inner):
-        yield from _chains(child)
+def _chains(nodes: Iterable[ast.AST]) -> Iterator[list[str]]:
+    """Yield each name that is used, with the attributes that are asked of it: ``a.b.c`` -> ["a", "b", "c"].
+
+    nodes: as `ast.walk` gives them, outer ones first.
+    """
+    inside: set[ast.AST] = set()  # of a chain that was gone along already
+    for node in nodes:
+        if isinstance(node, ast.Attribute | ast.Name) and node not in inside:
+            parts = []
+            while isinstance(node, ast.Attribute):
+                parts.append(node.attr)
+                node = node.value
+                inside.add(node)
+            if isinstance(node, ast.Name):
+                yield [node.id, *reversed(parts)]
 
 
 def _follow(module: str, name: str, attributes: Iterable[str] = (), passed: frozenset[Definition] = frozenset()
@@ -200,17 +228,13 @@ def _follow(module: str, name: str, attributes: Iterable[str] = (), passed: froz
     if not name and attributes:  # a module: its attribute is what is meant
         return _follow(*_found(module, attributes[0]), attributes[1:], passed)
     if not name:
-        return {(module, every) for every in here.nodes}
-    found = {(module, name)} if name in here.nodes else set()
+        return {(module, every) for every in here.names}
+    found = {(module, name)} if name in here.names else set()
     return found.union(*(_follow(*target, attributes, passed) for target in here.imports.get(name, ())))
 
 
-@cache
 def _text(module: str, name: str) -> str:
-    """Return a definition as Python would write it, without what has no part in the result."""
-    here = _module(module)
-    nodes = [*here.nodes[name], *here.effects]
-    return "\n".join(ast.dump(_Bare().visit(ast.parse(ast.unparse(node)))) for node in nodes)
+    return "\n".join(text for _, _, text in (statement.content for statement in _module(module).making(name)))
 
 
 class _Wordless(ast.NodeTransformer):
@@ -222,15 +246,9 @@ class _Wordless(ast.NodeTransformer):
 
     def visit_Raise(self, node: ast.Raise) -> ast.AST:
         match node.exc:
-            case ast.Call(func=ast.Name(id="InputError") as kind):
+            case ast.Call(func=(ast.Name(id="InputError") | ast.Attribute(attr="InputError")) as kind):
                 return ast.copy_location(ast.Raise(exc=kind, cause=None), node)
         return self.generic_visit(node)
-
-    def generic_visit(self, node: ast.AST) -> ast.AST:
-        super().generic_visit(node)
-        if not isinstance(node, ast.Module) and getattr(node, "body", None) == []:
-            node.body.append(ast.Pass())  # to be written out, a body must hold something
-        return node
 
 
 class _Bare(ast.NodeTransformer):

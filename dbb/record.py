@@ -181,7 +181,7 @@ def _changes(before: Mapping[str, Any] | None, made_from: Mapping[str, Any]) -> 
     if before is None:
         return ""
     old, new = _flat(before["made_from"]), _flat(made_from)
-    changed = [key for key in {**old, **new} if old.get(key) != new.get(key)]
+    changed = [key for key in {**old, **new} if (key in old, old.get(key)) != (key in new, new.get(key))]
     return ", ".join(changed) or "its files"
 
 

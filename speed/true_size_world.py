@@ -1,9 +1,10 @@
 """The models, pictures and sizes that `true_size.py` works on: the paper's own, or tiny ones for its tests."""
 
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import torch
@@ -145,9 +146,7 @@ def _true_classifier(device: torch.device) -> Classifier:
 
 def tiny_world(folder: Path) -> World:
     """Return the tests' stand-ins, saved into ``folder``, on the CPU; compiled is a small part, for time's sake."""
-    sys.path.append(str(Path(__file__).resolve().parents[1] / "tests"))
-    import standins
-
+    standins = _standins()
     pipe = standins.make_inpainting(folder / "inpainting")
     detector, sam = standins.make_grounding_dino(folder / "detector"), standins.make_sam(folder / "sam")
     with quiet_loading():
@@ -157,6 +156,15 @@ def tiny_world(folder: Path) -> World:
                  lambda: load_segmenter(f"grounded-sam:{detector},{sam}", threshold=0.5),
                  lambda: load_classifier(backbone, 2, seed=0).eval(),
                  lambda made: made.unet.mid_block.compile(fullgraph=True, backend="eager"))
+
+
+def _standins() -> ModuleType:
+    """The tests' stand-ins, from their file: they are on no path when this runs outside of the tests."""
+    path = Path(__file__).resolve().parents[1] / "tests" / "support" / "standins.py"
+    spec = spec_from_file_location("standins", path)
+    module = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 def _tiny_pipe(folder: Path, dtype: torch.dtype) -> StableDiffusionInpaintPipeline:

@@ -1,10 +1,12 @@
-"""Files are whole or absent, and a run.json stands only where a stage ended well."""
+"""Paths are the project's, files are whole or absent, and what is missing names its remedy."""
 
-import json
 import subprocess
 import sys
+import threading
+from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 
@@ -24,9 +26,6 @@ def test_paths_are_relative_to_the_project_from_any_folder_inside(tmp_path, monk
     assert store.project_root() == root
     assert store.resolve("data/x") == root / "data/x"
     assert store.resolve(tmp_path) == tmp_path
-    assert store.stage_dir("runs", "mini", 3, "erm") == root / "runs/mini/seed3/erm"
-    assert (root / "runs/mini/seed3/erm").is_dir()
-    assert store.data_dir("runs", "mini") == root / "runs/mini/data"
 
 
 def test_another_projects_folder_is_not_ours(tmp_path, monkeypatch):
@@ -35,13 +34,6 @@ def test_another_projects_folder_is_not_ours(tmp_path, monkeypatch):
     monkeypatch.setattr(store, "__file__", str(tmp_path / "site-packages/dbb/store.py"))
     with pytest.raises(InputError, match="cloned repository"):
         store.project_root()
-
-
-@pytest.mark.parametrize(("seed", "stage"), [(0, "ermm"), (0, "data"), (-1, "erm")])
-def test_stage_dir_refuses_what_is_no_stage_or_seed(tmp_path, seed, stage):
-    with pytest.raises(InputError):
-        store.stage_dir(tmp_path, "mini", seed, stage)
-    assert not list(tmp_path.iterdir())
 
 
 def test_atomic_path_replaces_whole_and_keeps_the_suffix(tmp_path):
@@ -104,39 +96,49 @@ def test_weights_come_back_bit_for_bit(tmp_path):
     assert all(torch.equal(loaded[name], state[name]) for name in state)
 
 
-def test_run_json_tells_the_run(tmp_path):
-    with store.StageRun(tmp_path / "erm", {"epochs": 3}, seed=5) as run:
-        run.metrics["worst_group"] = np.float64(0.5)
-        run.counts["images"] = 7
-    record = json.loads((tmp_path / "erm/run.json").read_text())
-    assert (record["stage"], record["seed"], record["parameters"]) == ("erm", 5, {"epochs": 3})
-    assert record["metrics"] == {"worst_group": 0.5}
-    assert record["counts"] == {"images": 7}
-    assert record["versions"]["torch"] == torch.__version__.split("+")[0]
-    assert record["started"].endswith("+00:00")
-    assert record["wall_s"] >= 0
-    assert record["peak_memory_mb"] > 50
-    assert {"git", "device", "threads"} <= record.keys()
+def test_the_nearest_stage_in_a_path_names_the_remedy():
+    assert store.remedy(Path("runs/mini/seed0/masks/pruned/a.npz")) == "run notebook 06-prune"
+    assert store.remedy(Path("runs/mini/data/train.npz")) == "run notebook 01-data"
+    assert store.remedy(Path("somewhere/masks")) == "make it"
 
 
-def test_run_json_is_absent_after_an_exception_even_where_one_was(tmp_path):
-    with store.StageRun(tmp_path, {}, seed=0):
-        pass
-    assert (tmp_path / "run.json").exists()
-    with pytest.raises(RuntimeError), store.StageRun(tmp_path, {}, seed=0):
+def test_a_table_is_written_by_its_suffix(tmp_path):
+    table = pd.DataFrame({"name": ["a", "b"], "value": [1 / 3, 2.0]})
+    for name in ("t.csv", "t.parquet"):
+        store.write_table(tmp_path / name, table)
+    assert (tmp_path / "t.csv").read_text() == "name,value\na,0.333333\nb,2\n"
+    pd.testing.assert_frame_equal(pd.read_parquet(tmp_path / "t.parquet"), table)
+
+
+HOLDER = """
+import sys, time
+from pathlib import Path
+from dbb.store import locked
+with locked(Path(sys.argv[1])):
+    print("held", flush=True)
+    time.sleep(300)
+"""
+
+
+def test_a_lock_keeps_others_waiting_and_dies_with_its_process(tmp_path):
+    waited = threading.Event()
+
+    def wait():
+        with store.locked(tmp_path / ".lock"):
+            waited.set()
+
+    with subprocess.Popen([sys.executable, "-c", HOLDER, str(tmp_path / ".lock")], stdout=subprocess.PIPE) as holder:
+        assert holder.stdout.readline() == b"held\n"
+        waiting = threading.Thread(target=wait)
+        waiting.start()
+        assert not waited.wait(0.3)
+        holder.kill()
+        assert waited.wait(30)
+        waiting.join()
+
+
+def test_a_lock_is_let_go_of_when_its_body_raises(tmp_path):
+    with pytest.raises(RuntimeError), store.locked(tmp_path / ".lock"):
         raise RuntimeError
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_git_state_is_the_commit_and_whether_a_tracked_file_changed(tmp_path, monkeypatch):
-    root = make_project(tmp_path)
-    monkeypatch.chdir(root)
-    assert store._git_state() is None
-    identity = ["-c", "user.name=t", "-c", "user.email=t@example.org"]
-    for command in (["init", "-q"], ["add", "pyproject.toml"], [*identity, "commit", "-q", "-m", "x"]):
-        subprocess.run(["git", *command], cwd=root, check=True)
-    state = store._git_state()
-    assert len(state["commit"]) == 40
-    assert state["dirty"] is False
-    (root / "pyproject.toml").write_text('[project]\nname = "dbb"\nversion = "1"\n')
-    assert store._git_state()["dirty"] is True
+    with store.locked(tmp_path / ".lock"):
+        pass

@@ -95,7 +95,8 @@ def report(plan: Plan, since: datetime, built: bool, index: Path) -> str:
     records = run_records(resolve(plan.folder), plan.seed)
     committed = read_json(project_root() / "book" / "runs.json")
     pages = {name: read_record(page.path) for name, page in plan.pages(plan.seed).items()}
-    made = {name: record["seconds"] for name, record in pages.items() if datetime.fromisoformat(record["made"]) >= since}
+    made = {name: record["seconds"] for name, record in pages.items()
+            if datetime.fromisoformat(record["made"]) >= since}
     stages = [_stage_line(record, since) for record in records]
     return "\n".join([
         "", _pages_line(made, len(pages)), "", "stages", *stages, "", headline(records, committed), "",

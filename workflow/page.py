@@ -59,14 +59,15 @@ class Page:
 
     def made_from(self) -> dict[str, Any]:
         """Return all that the page depends on, as digests; of what is missing None."""
-        notebook = read_notebook(self.source)
+        notebook = read_notebook(project_root() / self.source)
+        own_code = source_code(self.benchmark) if self._makes_data else ()
         return {
             "cells": cells_digest(notebook),
             "parameters": {name: value for name, value in self.parameters.items() if name != "benchmark"},
             "benchmark": digest_of(settings_of(self.benchmark)),
             "models": {name: _identity(getattr(self.benchmark, name)) for name in MODELS.get(self.name, ())},
             "checkpoint": _identity(self.parameters.get("checkpoint")),
-            "code": code_digest(*imported(code_of(notebook)), *(source_code(self.benchmark) if self._makes_data else ())),
+            "code": code_digest(*imported(code_of(notebook)), *own_code),
             "pictures": _or_none(lambda: source_identity(self.benchmark)) if self._makes_data else None,
             "stages": {stage: self._stage(stage) for stage in READS.get(self.name, ())},
             "own": self.own(),
@@ -174,7 +175,8 @@ def make(page: Page, device: str | None = None) -> list[str]:
 def _execute(page: Page, target: Path, more: Mapping[str, Any]) -> None:
     from papermill import execute_notebook
 
-    execute_notebook(page.source, target, {**page.parameters, **more}, cwd=project_root(), progress_bar=False,
+    root = project_root()
+    execute_notebook(root / page.source, target, {**page.parameters, **more}, cwd=root, progress_bar=False,
                      extra_arguments=["--IPKernelApp.log_level=ERROR"])  # it warns that it talks over local TCP
 
 

@@ -8,7 +8,9 @@ localrules:
 rule paper:
     input:
         expand(PLAN.path(RESULTS), seed=PLAN.seeds),
+    params:
+        benchmark=shlex.quote(PLAN.config["benchmark"]),
     message:
         f"{PLAN.results}/{PLAN.benchmark.name}/"
     shell:
-        "python workflow/paper.py {PLAN.config[benchmark]} {PLAN.runs} {PLAN.results}"
+        "python -m dbb.results {params.benchmark} --runs {PLAN.runs} --results {PLAN.results}"

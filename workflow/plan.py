@@ -8,7 +8,7 @@ from typing import Any
 from configuration import check_config
 from dataset import can_be_got, verified
 from page import Page
-from stage_table import ALL, READS, STAGES, TAKES
+from stage_table import READS, STAGES, TAKES
 
 from dbb.benchmarks import get_benchmark
 from dbb.benchmarks.entry import Benchmark
@@ -90,8 +90,8 @@ class Plan:
         return {name: self.page(name, seed) for name in (*READS, *self.readings)}
 
     def standing(self) -> dict[str, bool]:
-        """Return path -> whether it must not be made anew, of every page of the plan's seeds and of the dataset's report:
-        its content is right, and so is that of the pages before it.
+        """Return path -> whether it must not be made anew, of every page of the plan's seeds and of the dataset's
+        report: its content is right, and so is that of the pages before it.
         """
         found = {self.dataset: verified(self.benchmark, resolve(self.dataset))} if self.downloads else {}
         for seed in dict.fromkeys((self.seed, *self.seeds)):

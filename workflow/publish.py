@@ -32,7 +32,7 @@ def publish(plan: Plan) -> None:
         (book / f"{name}.png").write_bytes(png)
     write_json(book / "runs.json", records)
     readme = root / "README.md"
-    text = with_results(readme.read_text(encoding="utf-8"), whole_text(records, resolve(plan.results)))
+    text = with_results(readme.read_text(encoding="utf-8"), whole_text(records, plan.benchmark, resolve(plan.results)))
     readme.write_text(text, encoding="utf-8")
 
 

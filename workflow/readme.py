@@ -7,14 +7,12 @@ README.md.
 
 import base64
 import re
-from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from notebook_cells import read_notebook
-from records import measured
+from records import Records, measured
 
-from dbb.benchmarks import get_benchmark
+from dbb.benchmarks.entry import Benchmark
 from dbb.errors import InputError
 from dbb.report.markdown import markdown_table
 from dbb.report.results import accuracy_table
@@ -34,15 +32,14 @@ def glued_png(chapter: Path, key: str) -> bytes:
     raise InputError(f"{chapter} glues no picture as {key!r}: execute its notebook again")
 
 
-def whole_text(records: Sequence[Mapping[str, Any]], results: Path) -> str:
+def whole_text(records: Records, benchmark: Benchmark, results: Path) -> str:
     """Return all that stands between the two comments: the run in the book, and the study in the folder ``results``."""
-    return f"{run_table(records)}\n{study_summary(results)}"
+    return f"{run_table(records, benchmark)}\n{study_summary(results)}"
 
 
-def run_table(records: Sequence[Mapping[str, Any]]) -> str:
+def run_table(records: Records, benchmark: Benchmark) -> str:
     """Return the test accuracies of a run before and after, in Markdown."""
-    by_stage = {record["stage"]: record for record in records}
-    benchmark, seed = get_benchmark(by_stage["erm"]["benchmark"]), by_stage["erm"]["seed"]
+    seed = next(record["seed"] for record in records if "seed" in record)
     table = accuracy_table(measured(records), benchmark.group_names)
     rows = [[name, f"{row['ERM']:.1%}", f"{row['DBB']:.1%}", f"{row['change']:+.1f}"] for name, row in table.iterrows()]
     caption = f"Test accuracy on {benchmark.title}, measured by the run in the book (seed {seed}); change in points."

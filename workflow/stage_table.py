@@ -1,6 +1,6 @@
 """The table of the pages: what each reads, which models it loads, which parts of the configuration it is handed."""
 
-from dbb.store import NOTEBOOKS, READINGS, RESULTS
+from dbb.store import NOTEBOOKS, RESULTS
 
 STAGES = {notebook: stage for stage, notebook in NOTEBOOKS.items()}
 """Notebook -> the stage that it makes or loads."""
@@ -39,6 +39,3 @@ TAKES = {
 """Notebook -> which keys of the configuration it takes as parameters, beside benchmark, seed and runs; all of these
 compute something, so they also take the device.
 """
-
-ALL = (*READS, *READINGS)
-"""Every notebook, in the order of the chapters."""

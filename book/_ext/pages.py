@@ -2,8 +2,8 @@
 
 Before the book is read, its folder ``_generated/`` receives the parameter tables (from the notebooks), the runs behind
 the book (from runs.json), the published numbers (from reported.yml), the study in a few rows (from results/) and the
-list of modules (from the package). Pages include them, so no number is typed twice. The book may be a copy of book/ with
-the chapters and the runs.json of another run; the notebooks and results/ are the project's.
+list of modules (from the package). Pages include them, so no number is typed twice. The book may be a copy of book/
+with the chapters and the runs.json of another run; the notebooks and results/ are the project's.
 """
 
 import json
@@ -46,7 +46,8 @@ def runs_page(runs: list[dict]) -> str:
     ]
     total = ["**together**", f"**{sum(r['wall_s'] for r in runs):.1f}**", "", ""]
     versions = {name: version for run in runs for name, version in run["versions"].items()}
-    machine = [[key, ", ".join(sorted({str(r[key]) for r in runs if key in r}))] for key in ("device", "threads", "seed")]
+    machine = [[key, ", ".join(sorted({str(r[key]) for r in runs if key in r}))]
+               for key in ("device", "threads", "seed")]
     return "\n\n".join(
         [
             "## Durations",
@@ -97,8 +98,8 @@ def write_generated(app: Sphinx) -> None:
 
 
 def find_toc(app: Sphinx, config: Config) -> None:
-    """Read the path that --toc gives as its command line does, from the working directory: Jupyter Book checks it there,
-    and then Sphinx looks for it in the book's folder.
+    """Read the path that --toc gives from the working directory, as Jupyter Book does when it checks it; Sphinx would
+    look for it in the book's folder.
     """
     config["external_toc_path"] = str(Path(config["external_toc_path"]).resolve())
 

@@ -43,8 +43,8 @@ COUNTED = ("masks", "generated", "pruned")
 
 NOT_RUN = (
     "**Not run here.** Where this book was made there was no connection to the hosts of the dataset and of the "
-    "weights, and no GPU for a run of this length. The commands above write `results/{name}/results.csv`; once this file "
-    "is there, a table of its numbers stands in this place."
+    "weights, and no GPU for a run of this length. The commands above write `results/{name}/results.csv`; once this "
+    "file is there, a table of its numbers stands in this place."
 )
 
 

@@ -18,8 +18,8 @@ import paper_tables  # noqa: E402
 
 from dbb.benchmarks import CELEBA, METASHIFT, SD2_INPAINTING, WATERBIRDS  # noqa: E402
 from dbb.benchmarks.splits import FILES  # noqa: E402
-from dbb.notebook import parameter_table  # noqa: E402
 from dbb.models.segmenters.choice import GROUNDING_DINO, SAM  # noqa: E402
+from dbb.notebook import parameter_table  # noqa: E402
 
 REPORTED = yaml.safe_load((BOOK / "reported.yml").read_text(encoding="utf-8"))
 PAGES = {name: (BOOK / f"{name}.md").read_text(encoding="utf-8")

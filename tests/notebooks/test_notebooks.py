@@ -1,28 +1,27 @@
 """The notebooks run from end to end on tiny parameters, and refuse a parameter they do not know."""
 
-import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import nbformat
 import pytest
+from chapters import FEW, NOTEBOOKS, check_figures, parameterized, run_notebook
 from IPython.core.inputtransformer2 import TransformerManager
-from papermill.iorw import load_notebook_node
-from papermill.parameterize import parameterize_notebook
 
 from dbb.errors import InputError
-from dbb.store import READINGS
+from dbb.store import NOTEBOOKS as STAGES
+from dbb.store import READINGS, RESULTS
 
-ROOT = Path(__file__).resolve().parents[1]
-NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+NAMES = sorted(path.stem for path in NOTEBOOKS.glob("*.ipynb"))
 CELL_TIMEOUT_S = 300
 
 TINY: dict[str, dict] = {
+    **FEW,
     "01-data": {"train_size": 160, "val_size": 64, "test_size": 64, "shown": 2},
-    "02-erm": {"epochs": 1, "k": 40, "shown": 2},
-    "03-tokens": {"images": 4, "steps": 4, "batch_size": 2, "sampling_steps": 2, "drawn": 2, "shown": 2},
-    "04-masks": {"per_class": 10, "shown": 2},
+    "02-erm": {"epochs": 1, "k": [40, 20], "shown": 2},
+    "03-tokens": {"images": 4, "steps": 4, "batch_size": 2, **FEW["03-tokens"]},
+    "04-masks": {"per_class": [10, 10], "shown": 2},
     "05-generate": {"steps": 2, "slow_steps": 3, "compared": 2, "shown": 2},
     "06-prune": {"ig_steps": 8, "shown": 2},
     "07-retrain": {"epochs": 1},
@@ -30,41 +29,32 @@ TINY: dict[str, dict] = {
 """Notebook -> the parameters that make it tiny, beside a `runs` folder of its own."""
 
 
-def parameterized(path: Path, parameters: dict) -> nbformat.NotebookNode:
-    """Return a notebook with a cell of parameters injected, as papermill does it."""
-    return parameterize_notebook(load_notebook_node(str(path)), parameters)
+def test_there_is_a_notebook_for_every_stage_and_no_other():
+    assert NAMES == sorted([*STAGES.values(), RESULTS, *READINGS]) and set(TINY) <= set(NAMES)
 
 
-@pytest.fixture
-def tiny_notebooks(tmp_path: Path) -> list[Path]:
-    """Copies of all notebooks, in order, with tiny parameters."""
-    copies = []
-    for path in NOTEBOOKS:
-        copies.append(tmp_path / path.name)
-        parameters = {} if path.stem in READINGS else {"runs": str(tmp_path / "runs"), **TINY.get(path.stem, {})}
-        nbformat.write(parameterized(path, parameters), copies[-1])
-    return copies
+def test_all_run_on_tiny_parameters(tmp_path):
+    for name in NAMES:
+        parameters = {} if name in READINGS else {"runs": str(tmp_path), **TINY.get(name, {})}
+        check_figures(name, run_notebook(name, parameters), without={"fig-pipeline"})
 
 
-def test_every_tiny_entry_names_a_notebook():
-    assert NOTEBOOKS
-    assert set(TINY) <= {path.stem for path in NOTEBOOKS}
-
-
-def test_all_run_on_tiny_parameters(tiny_notebooks):
-    folder = tiny_notebooks[0].parent
-    (folder / "pytest.ini").write_text("[pytest]\n")
-    shutil.copy(ROOT / "notebooks" / "conftest.py", folder)
+def test_a_kernel_runs_them_as_nbval_does(tmp_path):
+    """One that makes a stage and one that reads: all of them would wait for a dozen kernels to start."""
+    for name, parameters in (("01-data", {"runs": str(tmp_path / "runs"), **TINY["01-data"]}), (READINGS[0], {})):
+        nbformat.write(parameterized(NOTEBOOKS / f"{name}.ipynb", parameters), tmp_path / f"{name}.ipynb")
+    (tmp_path / "pytest.ini").write_text("[pytest]\n")
+    (tmp_path / "conftest.py").write_bytes((Path(__file__).parent / "nbval_conftest.py").read_bytes())
     options = ["--nbval-lax", f"--nbval-cell-timeout={CELL_TIMEOUT_S}", "-x", "-q"]
-    command = [sys.executable, "-m", "pytest", *options, *(path.name for path in tiny_notebooks)]
-    run = subprocess.run(command, cwd=folder, capture_output=True, text=True)
-    assert run.returncode == 0, (run.stdout + run.stderr)[-5000:]
+    run = subprocess.run([sys.executable, "-m", "pytest", *options], cwd=tmp_path, capture_output=True, text=True)
+    assert run.returncode == 0 and " passed" in run.stdout, (run.stdout + run.stderr)[-5000:]
 
 
-@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
-def test_an_unknown_parameter_is_refused_before_anything_runs(path):
+@pytest.mark.parametrize("name", NAMES)
+def test_an_unknown_parameter_is_refused_before_anything_runs(name):
     """Runs the first cells as a kernel does: imports, parameters, the injected ones, and the check."""
-    code = [cell.source for cell in parameterized(path, {"no_such": 1}).cells if cell.cell_type == "code"]
+    cells = parameterized(NOTEBOOKS / f"{name}.ipynb", {"no_such": 1}).cells
+    code = [cell.source for cell in cells if cell.cell_type == "code"]
     check = next(i for i, source in enumerate(code) if "check_parameters(" in source)
     assert check == 3, "its code must begin: imports, parameters, check_parameters"
     transform = TransformerManager().transform_cell

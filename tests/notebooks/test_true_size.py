@@ -11,10 +11,13 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import made_up_waterbirds
 import numpy as np
 import pandas as pd
 import pytest
 import torch
+import true_size_models as models
+import true_size_vocabularies as vocabularies
 from PIL import Image
 from safetensors.torch import load_file
 from transformers import AutoProcessor, CLIPTokenizer, GroundingDinoForObjectDetection
@@ -28,11 +31,6 @@ from dbb.stages.manifest import read_manifest, write_manifest
 from dbb.stages.masks import load_masks
 from dbb.stages.pruning import KEPT
 from dbb.store import NOTEBOOKS, data_dir, project_root, read_json, stage_dir
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "benchmarks"))
-import made_up_waterbirds
-import true_size_models as models
-import true_size_vocabularies as vocabularies
 
 COUNTS = {"unet": 865_925_124, "vae": 83_653_863, "text_encoder": 340_387_840}
 

@@ -1,23 +1,18 @@
 """The script that times the stages runs, on tiny counts and stand-ins for the two large models."""
 
-import sys
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
+import stages
 from standins import make_inpainting, make_segmenter
 
-from dbb.benchmarks import MINI_WATERBIRDS
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "benchmarks"))
-
-import stages
+from dbb.benchmarks import get_benchmark
 
 
 @pytest.fixture
 def small(tmp_path):
-    return replace(MINI_WATERBIRDS, inpainting=str(make_inpainting(tmp_path / "inpainting")),
+    return replace(get_benchmark("mini-waterbirds"), inpainting=str(make_inpainting(tmp_path / "inpainting")),
                    segmenter=str(make_segmenter(tmp_path / "segmenter")))
 
 

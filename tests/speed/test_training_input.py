@@ -1,13 +1,8 @@
 """The script that times the ways to feed a training runs, on a handful of pictures."""
 
 import json
-import sys
-from pathlib import Path
 
 import numpy as np
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "benchmarks"))
-
 import training_input
 from made_up_waterbirds import write_waterbirds
 

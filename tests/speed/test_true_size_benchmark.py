@@ -3,25 +3,22 @@
 import json
 import math
 import shutil
-import sys
 from pathlib import Path
 
+import costs
+import literal_port
 import pytest
 import torch
+import true_size
+import true_size_counts
+import true_size_models
 import yaml
 from diffusers import DPMSolverMultistepScheduler, PNDMScheduler
+from true_size_stages import STAGES
+from true_size_timing import Work, figures, measure, with_ratios
+from true_size_world import tiny_world
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path[:0] = [str(ROOT / "benchmarks"), str(ROOT / "book" / "tools")]
-
-import costs  # noqa: E402
-import literal_port  # noqa: E402
-import true_size  # noqa: E402
-import true_size_counts  # noqa: E402
-import true_size_models  # noqa: E402
-from true_size_stages import STAGES  # noqa: E402
-from true_size_timing import Work, figures, measure, with_ratios  # noqa: E402
-from true_size_world import tiny_world  # noqa: E402
+ROOT = Path(__file__).resolve().parents[2]
 
 CPU = torch.device("cpu")
 

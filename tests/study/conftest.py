@@ -17,7 +17,8 @@ FEWER = {
     ("dbb.study.compositing", "PAINTED"): 2,
     ("dbb.study.convergence", "PAIRS"): 3,
     ("dbb.study.convergence", "STEPS"): (4, 16),
-    ("dbb.study.choices", "RATES"): (1e-2, 3e-2),
+    ("dbb.study.choices", "RATES"): (1e-2,),
+    ("dbb.study.choices", "VECTORS"): (2,),
 }
 """What is measured less often here, for time."""
 

@@ -5,13 +5,15 @@ from dataclasses import replace
 import pandas as pd
 import pytest
 
+from dbb.benchmarks import get_benchmark
 from dbb.errors import InputError
 from dbb.models.inpainting import load_inpainting
 from dbb.stages.inversion import held_out_loss
 from dbb.stages.run import TABLE
 from dbb.stages.tokens import candidates
 from dbb.study.arms import SET_SIZES
-from dbb.study.choices import VECTORS, choices
+from dbb.study.choices import candidates as candidates_of
+from dbb.study.choices import choices
 from dbb.study.unseen import unseen_images
 
 
@@ -26,14 +28,20 @@ def test_choices_begin_with_the_initial_word_once_per_vector(study):
     made, bm = choices(study), study.benchmark
     assert not choices(study).new
     table, own = pd.read_parquet(made.folder / TABLE), bm.inversion.learning_rate
-    tried = [(1e-2, 1), (3e-2, 1), *((own, vectors) for vectors in VECTORS)]
+    tried = [(1e-2, 1), (own, 2)]
     assert table.groupby(["class", "learning_rate", "vectors"])["step"].apply(list).to_dict() == {
         (name, *setting): [0, 1, 2] for name in bm.classes for setting in tried}
     start = table[table["step"] == 0]
-    for vectors in (1, *VECTORS):
+    for vectors in (1, 2):
         expected = initial_losses(study, vectors)
         rows = start[start["vectors"] == vectors]
         assert rows["unseen_loss"].tolist() == pytest.approx([expected[name] for name in rows["class"]], rel=1e-6)
+
+
+def test_every_rate_and_every_number_of_vectors_is_tried():
+    own = replace(get_benchmark("mini-waterbirds").inversion, steps=7)
+    tried = [(one.learning_rate, one.vectors) for one in candidates_of(own)]
+    assert tried == [(1e-2, 1), (own.learning_rate, 2)] and all(one.steps == 7 for one in candidates_of(own))
 
 
 def test_every_set_of_tokens_is_measured_on_the_same_unseen_images(study):

@@ -26,12 +26,12 @@ attributes: {list(PLACES)}
 group_format: "{{}} at {{}}"
 data: {{pictures: pictures, table: birds.csv}}
 models: {{oracle: data/mini/oracle, oracle_labels: {[list(species) for species in KINDS.values()]}}}
-erm: {{epochs: 2, batch_size: 16}}
-inversion: {{images: 2, steps: 5, batch_size: 2}}
+erm: {{epochs: 1, batch_size: 16}}
+inversion: {{images: 2, steps: 2, batch_size: 2}}
 masks: {{min_area: 0.001}}
-generation: {{per_class: [4, 3, 5], steps: 2, batch_size: 8}}
+generation: {{per_class: [3, 2, 4], steps: 2, batch_size: 8}}
 pruning: {{quantile: 0.4, thresholds: [null, -1.0, null], steps: 6}}
-retraining: {{epochs: 2, batch_size: 16, gammas: [0.5, 2.0, 3.0]}}
+retraining: {{epochs: 1, batch_size: 16, gammas: [0.5, 2.0, 3.0]}}
 """
 
 
