@@ -35,7 +35,7 @@ test-slow: .venv/installed  ## every stage at true size, with random weights, on
 
 lock:  ## pin what pyproject.toml asks for; needs uv
 	uv pip compile pyproject.toml --extra book --extra test --universal --python-version 3.11 \
-		--generate-hashes --no-header --output-file requirements.lock
+		--generate-hashes --no-strip-extras --no-header --output-file requirements.lock
 
 clean:  ## forget the miniature's runs and the builds; other benchmarks' runs and the environment stay
 	rm -rf runs/mini-waterbirds .snakemake _build book/_build book/_generated

@@ -26,10 +26,11 @@ from PIL import Image
 from torch.utils.data import DataLoader, Dataset
 from torchvision import transforms
 
-from dbb.benchmarks import WATERBIRDS, waterbirds
+from dbb.benchmarks.waterbirds import BENCHMARK, list_split
 from dbb.data.cache import CachedPixels
 from dbb.data.files import FilePixels
-from dbb.data.images import Resampled
+from dbb.data.images import ImageSet, Resampled
+from dbb.data.layout import files_of
 from dbb.store import write_json
 from dbb.training import Examples, shuffled_batches
 from dbb.transforms import AREAS, training_input
@@ -43,7 +44,7 @@ class Photographs(Dataset):
 
     def __init__(self, source: FilePixels) -> None:
         self._paths = source.paths
-        fmt = WATERBIRDS.input_format
+        fmt = BENCHMARK.input_format
         self._transform = transforms.Compose([
             transforms.RandomResizedCrop(fmt.size, scale=AREAS), transforms.RandomHorizontalFlip(),
             transforms.ToTensor(), transforms.Normalize(fmt.mean, fmt.std)])
@@ -64,7 +65,7 @@ def cached_epoch(examples: Examples, seed: int) -> Iterator[torch.Tensor]:
     """Yield one epoch's batches as `dbb.training.fit` makes them."""
     generator = torch.Generator().manual_seed(seed)
     for positions in shuffled_batches(len(examples), BATCH)(generator):
-        yield training_input(examples.pixels(positions), WATERBIRDS.input_format, "crop", generator)
+        yield training_input(examples.pixels(positions), BENCHMARK.input_format, "crop", generator)
 
 
 def read_epoch(examples: Examples) -> Iterator[torch.Tensor]:
@@ -82,11 +83,17 @@ def seconds(epoch: Callable[[], Iterator[torch.Tensor]]) -> float:
     return time.perf_counter() - start
 
 
+def photographs(folder: Path, per_group: int) -> ImageSet:
+    """Return the training split of a made-up Waterbirds, with ``per_group`` photographs of each group."""
+    written = write_waterbirds(folder, {"train": per_group, "val": 1, "test": 1})
+    return list_split(written, "train").image_set(len(BENCHMARK.attributes), files_of(BENCHMARK).fit)
+
+
 def measure(folder: Path, per_group: int, workers: int) -> pd.DataFrame:
     """Return images per second of each way, with ``per_group`` photographs of each group made up in ``folder``."""
-    images = waterbirds.load_split(write_waterbirds(folder, {"train": per_group, "val": 1, "test": 1}), "train")
-    n, size, files = len(images), WATERBIRDS.read_size, images.source
-    cache = CachedPixels(Resampled(files, WATERBIRDS.generation_size), folder / "train.npy", n, size)
+    images = photographs(folder, per_group)
+    n, size, files = len(images), BENCHMARK.read_size, images.source
+    cache = CachedPixels(Resampled(files, BENCHMARK.generation_size), folder / "train.npy", n, size)
     start = time.perf_counter()
     cache.read([0], size)
     filling = n / (time.perf_counter() - start)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import literal_port
 import numpy as np
+import pandas as pd
 import torch
 from diffusers import StableDiffusionInpaintPipeline
 from torchvision.transforms.functional import to_pil_image
@@ -30,9 +31,10 @@ from dbb.data.images import ArrayPixels, ImageSet
 from dbb.models.classifier import predict_logits
 from dbb.models.inpainting import SAMPLERS
 from dbb.stages.erm import cross_entropy_loss
-from dbb.stages.generation import generate, plan
 from dbb.stages.inversion import invert
+from dbb.stages.mask_table import MaskTable, covered
 from dbb.stages.masks import find_masks
+from dbb.stages.painting import generate, plan
 from dbb.stages.pruning import own_class_probability, score_pairs
 from dbb.training import Examples, fit
 from dbb.transforms import normalise
@@ -164,8 +166,8 @@ def inpainting(world: World, counts: Counts, images: int, folder: Path) -> Itera
     def painted(pipe: StableDiffusionInpaintPipeline, n: int, steps: int) -> None:
         settings = GenerationSettings((n,), steps, literal_port.GUIDANCE, batch)
         # Another folder each time: what is there already would not be made again.
-        generate(pipe, _planned(n), originals, lambda ids: painted_masks(len(ids), world.size), world.size,
-                 folder / f"generated-{next(numbers)}", settings)
+        generate(pipe, _planned(n, world.size), originals, lambda ids: painted_masks(len(ids), world.size), world.size,
+                 folder / f"generated-{next(numbers)}", settings, stamp="timed")
 
     pipe = _ours(world)
     own = pipe.scheduler
@@ -196,14 +198,14 @@ def _literal_inpainting(world: World, counts: Counts, images: int, folder: Path)
                warm_up=partial(run, batch, 2))
 
 
-def _planned(n: int) -> object:
-    found = np.ones(n, bool)
-    return plan("waterbirds", 0, np.arange(n), np.zeros(n, np.int64), np.ones(n, np.int64), [PROMPT, PROMPT],
-                [None, None], found, 0.25 * found, found)
+def _planned(n: int, size: int) -> pd.DataFrame:
+    masks = np.packbits(painted_masks(1, size).numpy().reshape(1, -1), axis=1).repeat(n, axis=0)
+    table = MaskTable(np.arange(n), np.ones(n, bool), np.ones(n, np.float32), covered(masks, size), masks, masks, size)
+    return plan(WATERBIRDS.name, 0, np.arange(n), np.zeros(n, np.int64), [(0, 1)], table, {1: PROMPT}, {})
 
 
 def _ours(world: World) -> StableDiffusionInpaintPipeline:
-    """Return the pipeline as `dbb.models.load_inpainting` sets it up on a GPU."""
+    """Return the pipeline as `dbb.models.inpainting.load_inpainting` sets it up on a GPU."""
     pipe = world.pipe(world.dtype)
     pipe.unet.to(memory_format=torch.channels_last)
     pipe.vae.to(memory_format=torch.channels_last)

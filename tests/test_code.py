@@ -219,8 +219,9 @@ def test_the_made_up_package_is_followed_whole(package):
         "stage.stage", "stage.LIMIT", "stage.STEPS", "stage.FIRST", "stage.SECOND", "stage.THIRD", "deep.dotted.deep",
         "numbers.double", "numbers.FACTOR", "front.behind.passed", "far.far", "given.Given", "given.Alias",
         "given.Other", "base.Base", "helpers.helper", "helpers.constant_of", "helpers.NUMBERS", "marks.marked",
-        "registry.REGISTRY", "registry.register", "entries.a", "entries.b", "entries.c", "things.Thing", "things.Wanted", "things.new_list",
-        "things.make_default", "whole.alone", "whole.use", "modules.f", "local.inner", "cycle.one", "cycle2.two"}
+        "registry.REGISTRY", "registry.register", "entries.a", "entries.b", "entries.c", "things.Thing",
+        "things.Wanted", "things.new_list", "things.make_default", "whole.alone", "whole.use", "modules.f",
+        "local.inner", "cycle.one", "cycle2.two"}
 
 
 @pytest.mark.parametrize(("name", "old", "new"), [

@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from chapter import chapter_text
+from notebook_cells import PICTURES, glued_png
 from page import read_record
 from plan import Plan
-from readme import PICTURES, glued_png
 from records import headline, run_records
 
 from dbb.errors import InputError
@@ -43,6 +43,7 @@ def assemble(plan: Plan, target: Path) -> None:
             content[Path(f"{name}.png")] = glued_png(pages[RESULTS].path, f"{name}_figure")
         except InputError:
             continue  # nothing was kept that could be shown: the page shows the committed one
+    _put_beside(target, root / "data")
     for path in _files(target):
         if path.relative_to(target) not in content:
             path.unlink()
@@ -53,6 +54,15 @@ def assemble(plan: Plan, target: Path) -> None:
 def _files(folder: Path) -> list[Path]:
     return [path for path in folder.rglob("*")
             if path.is_file() and path.relative_to(folder).parts[0] not in LEFT_OUT]
+
+
+def _put_beside(target: Path, folder: Path) -> None:
+    """Let ``../data``, by which pages include files of the project, lead there from the copy as it does from book/."""
+    target.mkdir(parents=True, exist_ok=True)
+    link = target.parent / folder.name
+    if not link.exists():
+        link.unlink(missing_ok=True)
+        link.symlink_to(folder, target_is_directory=True)
 
 
 def _put(path: Path, data: bytes) -> None:

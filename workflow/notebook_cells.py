@@ -1,5 +1,6 @@
-"""The cells of a notebook: what tells one version from another, and the code in them."""
+"""The cells of a notebook: what tells one version from another, the code in them, the pictures that they left."""
 
+import base64
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -7,6 +8,9 @@ from typing import Any
 
 from dbb.errors import InputError
 from dbb.record import digest_of
+
+PICTURES = ("headline", "pipeline")
+"""The pictures of the book's first page: the results chapter glues each as ``<name>_figure``."""
 
 
 def read_notebook(path: Path) -> dict[str, Any]:
@@ -32,3 +36,13 @@ def code_of(notebook: Mapping[str, Any]) -> str:
     """Return the code of all cells, without the lines that are no Python (magics)."""
     sources = ["".join(cell["source"]) for cell in notebook["cells"] if cell["cell_type"] == "code"]
     return "\n".join(line for source in sources for line in source.splitlines() if line[:1] not in ("%", "!"))
+
+
+def glued_png(chapter: Path, key: str) -> bytes:
+    """Return the PNG that a chapter glued under ``key``. Raises InputError when there is none."""
+    for cell in read_notebook(chapter)["cells"]:
+        for output in cell.get("outputs", []):
+            if output.get("metadata", {}).get("scrapbook", {}).get("name") == key:
+                png = [data for mime, data in output["data"].items() if mime.endswith("image/png")]
+                return base64.b64decode("".join(png[0]))
+    raise InputError(f"{chapter} glues no picture as {key!r}: execute its notebook again")

@@ -28,6 +28,10 @@ from dbb.record import RECORD, digest_of, file_digest, folder_digest, require
 from dbb.store import RESULTS, atomic_path, locked, plain, project_root, resolve
 
 METADATA = "dbb"
+QUIET = ["--IPKernelApp.log_level=CRITICAL"]
+"""A kernel warns that it talks over local TCP, and of the interrupt by which it is shut down; the errors of cells are no
+lines of its log.
+"""
 
 
 @dataclass(frozen=True)
@@ -177,7 +181,7 @@ def _execute(page: Page, target: Path, more: Mapping[str, Any]) -> None:
 
     root = project_root()
     execute_notebook(root / page.source, target, {**page.parameters, **more}, cwd=root, progress_bar=False,
-                     extra_arguments=["--IPKernelApp.log_level=ERROR"])  # it warns that it talks over local TCP
+                     extra_arguments=QUIET)
 
 
 def _mark(path: Path, record: Mapping[str, Any]) -> None:

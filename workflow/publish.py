@@ -7,8 +7,9 @@ import argparse
 import json
 
 from chapter import chapter_text, check_chapter
+from notebook_cells import PICTURES, glued_png
 from plan import Plan
-from readme import PICTURES, glued_png, whole_text, with_results
+from readme import whole_text, with_results
 from records import run_records
 
 from dbb.store import RESULTS, project_root, resolve, write_json

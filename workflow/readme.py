@@ -1,35 +1,16 @@
-"""What README.md and the book's first page show of a run: two pictures and a table.
+"""What README.md says of a run, from its records, between two comments."""
 
-The pictures are those that the results chapter glued as ``headline_figure`` and ``pipeline_figure``; they become
-book/headline.png and book/pipeline.png. The numbers come from the run's records and are put between two comments of
-README.md.
-"""
-
-import base64
 import re
 from pathlib import Path
 
-from notebook_cells import read_notebook
 from records import Records, measured
 
 from dbb.benchmarks.entry import Benchmark
-from dbb.errors import InputError
 from dbb.report.markdown import markdown_table
 from dbb.report.results import accuracy_table
 from dbb.study.summary import study_summary
 
-PICTURES = ("headline", "pipeline")
 RESULTS = re.compile(r"(<!-- results: .*? -->\n).*?(<!-- end of results -->)", re.DOTALL)
-
-
-def glued_png(chapter: Path, key: str) -> bytes:
-    """Return the PNG that a chapter glued under ``key``. Raises InputError when there is none."""
-    for cell in read_notebook(chapter)["cells"]:
-        for output in cell.get("outputs", []):
-            if output.get("metadata", {}).get("scrapbook", {}).get("name") == key:
-                png = [data for mime, data in output["data"].items() if mime.endswith("image/png")]
-                return base64.b64decode("".join(png[0]))
-    raise InputError(f"{chapter} glues no picture as {key!r}: execute its notebook again")
 
 
 def whole_text(records: Records, benchmark: Benchmark, results: Path) -> str:

@@ -45,17 +45,21 @@ def headline(run: Records, committed: Records) -> str:
     benchmark.
     """
     columns = {"this run": measured(run)}
-    if comparable := _of(run) == _of(committed):
+    if _of(run) == _of(committed):
         columns["the book"] = measured(committed)
     titles = [f"{model}, {column}" for column in columns for model in MODELS]
     lines = [f"{'accuracy on test':<18}" + "".join(f"{title:>15}" for title in titles)]
     for measure in ("worst_group", "average"):
         values = [said[model][measure] for said in columns.values() for model in MODELS]
         lines.append(f"  {MEASURES[measure]:<16}" + "".join(map(_percent, values)))
-    if comparable and _of(run) == BOOK:
+    if _of(run) == BOOK and _settings(run) == _settings(committed):
         ranges = " and of ".join(f"{model} from {low} to {high} %" for model, (low, high) in MOVES.items())
         lines.append(f"Another processor or number of threads gives others: the worst group of {ranges} has been seen.")
     return "\n".join(lines)
+
+
+def _settings(records: Records) -> list[Any]:
+    return [record["settings"] for record in records]
 
 
 def _percent(value: float | None) -> str:

@@ -1,25 +1,22 @@
 """The book is fresh, small, and builds without a warning; the notebooks it came from are clean."""
 
-import json
 import subprocess
 import sys
-from pathlib import Path
 
+import chapter
+import docstrings
 import nbformat
+import pages
 import pytest
+import readme
+from notebook_cells import PICTURES, cells_digest, glued_png
 
-ROOT = Path(__file__).resolve().parents[1]
+from dbb.benchmarks import get_benchmark
+from dbb.errors import InputError
+from dbb.store import READINGS, RESULTS, project_root, read_json
+
+ROOT = project_root()
 BOOK = ROOT / "book"
-sys.path.insert(0, str(BOOK / "tools"))
-
-import chapter  # noqa: E402
-import docstrings  # noqa: E402
-import imports  # noqa: E402
-import pages  # noqa: E402
-import readme  # noqa: E402
-
-from dbb.store import READINGS  # noqa: E402
-
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 each_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 
@@ -27,7 +24,7 @@ each_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path
 def test_there_are_notebooks_and_a_chapter_of_each():
     assert NOTEBOOKS
     chapters = sorted((BOOK / "chapters").glob("*.ipynb"))
-    assert [path.name for path in chapters] == [path.name for path in NOTEBOOKS], "run make book"
+    assert [path.name for path in chapters] == [path.name for path in NOTEBOOKS], "run make publish"
 
 
 @each_notebook
@@ -56,15 +53,16 @@ def test_parameters_are_documented_and_checked_at_once(path):
 @each_notebook
 def test_chapter_is_fresh(path):
     made_from = nbformat.read(BOOK / "chapters" / path.name, 4).metadata["source_sha256"]
-    assert made_from == chapter.source_sha256(nbformat.read(path, 4)), "stale: run make book"
+    assert made_from == cells_digest(nbformat.read(path, 4)), "stale: run make book, then make publish"
 
 
 def test_readme_shows_the_runs_of_the_book():
-    text = (ROOT / "README.md").read_text(encoding="utf-8")
-    text_of_runs = readme.whole_text(json.loads((BOOK / "runs.json").read_text(encoding="utf-8")))
-    assert text_of_runs in text, "run python book/tools/readme.py"
-    for name in readme.PICTURES:
-        assert (BOOK / f"{name}.png").read_bytes() == readme.glued_png(readme.CHAPTER, f"{name}_figure")
+    records = read_json(BOOK / "runs.json")
+    text = readme.whole_text(records, get_benchmark(records[0]["benchmark"]), ROOT / "results")
+    assert text in (ROOT / "README.md").read_text(encoding="utf-8"), "run make publish"
+    for name in PICTURES:
+        picture = glued_png(BOOK / "chapters" / f"{RESULTS}.ipynb", f"{name}_figure")
+        assert (BOOK / f"{name}.png").read_bytes() == picture
 
 
 def test_chapters_are_small():
@@ -83,8 +81,8 @@ def test_chapter_shows_no_warning_and_no_error(path):
 
 def test_book_builds_without_a_warning(tmp_path):
     program = Path(sys.executable).with_name("jupyter-book")
-    options = ["-W", "-n", "--keep-going", "--path-output", tmp_path]
-    build = subprocess.run([program, "build", BOOK, *options], capture_output=True, text=True)
+    options = ["--config", "_config.yml", "--toc", "_toc.yml", "-W", "-n", "--keep-going", "--path-output", tmp_path]
+    build = subprocess.run([program, "build", "book", *options], cwd=ROOT, capture_output=True, text=True)
     output = (build.stdout + build.stderr).splitlines()
     problems = [line for line in output if "WARNING" in line or "ERROR" in line]
     assert build.returncode == 0, "\n".join(problems or output[-40:])
@@ -133,44 +131,26 @@ def test_cleaning_shows_parameters_that_differ_from_the_defaults():
 
 
 def test_hash_sees_sources_and_tags_and_not_outputs():
-    reference = chapter.source_sha256(executed_notebook())
+    reference = cells_digest(executed_notebook())
     changed = executed_notebook()
     changed.cells[2].outputs = []
-    assert chapter.source_sha256(changed) == reference
+    assert cells_digest(changed) == reference
     changed.cells[2].source += " "
-    assert chapter.source_sha256(changed) != reference
+    assert cells_digest(changed) != reference
     tagged = executed_notebook()
     tagged.cells[2].metadata["tags"] = ["hide-input"]
-    assert chapter.source_sha256(tagged) != reference
+    assert cells_digest(tagged) != reference
 
 
 def test_a_chapter_over_the_limit_or_naming_this_machine_is_refused(tmp_path):
-    paths = [tmp_path / name for name in ("source.ipynb", "executed.ipynb", "chapter.ipynb")]
-    nbformat.write(executed_notebook(), paths[0])
-    for text, message in (("x" * chapter.MAX_BYTES, "over 1,000,000"), (str(Path.cwd()), "shows the path")):
+    source, page = tmp_path / "source.ipynb", tmp_path / "page.ipynb"
+    nbformat.write(executed_notebook(), source)
+    for text, message in (("x" * chapter.MAX_BYTES, "over 1,000,000"), (str(ROOT), "shows the path")):
         executed = executed_notebook()
         executed.cells[2].outputs[1].text = text
-        nbformat.write(executed, paths[1])
-        with pytest.raises(SystemExit, match=message):
-            chapter.main(*paths)
-    assert not paths[2].exists()
-
-
-def test_dependencies_are_followed_through_the_package(tmp_path):
-    (tmp_path / "dbb" / "data").mkdir(parents=True)
-    files = {
-        "__init__.py": "",
-        "a.py": "import os\nfrom dbb.data.b import x",
-        "c.py": "import dbb.a",
-        "data/__init__.py": "",
-        "data/b.py": "from dbb import a",
-    }
-    for name, code in files.items():
-        (tmp_path / "dbb" / name).write_text(code)
-    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("from dbb.a import y")])
-    nbformat.write(notebook, tmp_path / "n.ipynb")
-    expected = ["dbb/__init__.py", "dbb/a.py", "dbb/data/__init__.py", "dbb/data/b.py"]
-    assert imports.dbb_files(tmp_path / "n.ipynb", tmp_path) == expected
+        nbformat.write(executed, page)
+        with pytest.raises(InputError, match=message):
+            chapter.check_chapter(chapter.chapter_text(source, page), page)
 
 
 def test_docstrings_are_read_as_prose():

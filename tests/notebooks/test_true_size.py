@@ -18,6 +18,7 @@ import pytest
 import torch
 import true_size_models as models
 import true_size_vocabularies as vocabularies
+import yaml
 from PIL import Image
 from safetensors.torch import load_file
 from transformers import AutoProcessor, CLIPTokenizer, GroundingDinoForObjectDetection
@@ -27,10 +28,12 @@ from dbb.data.layout import SPLIT_CODES
 from dbb.errors import InputError
 from dbb.models.classifier import load_classifier, load_trained
 from dbb.models.inpainting import load_inpainting
-from dbb.stages.manifest import read_manifest, write_manifest
-from dbb.stages.masks import load_masks
+from dbb.record import RECORD, file_digest
+from dbb.stages.manifest import MANIFEST, read_manifest, write_manifest
+from dbb.stages.mask_table import MASKS, load_masks
 from dbb.stages.pruning import KEPT
-from dbb.store import NOTEBOOKS, data_dir, project_root, read_json, stage_dir
+from dbb.stages.run import Run
+from dbb.store import NOTEBOOKS, RESULTS, project_root, read_json, write_json
 
 COUNTS = {"unet": 865_925_124, "vae": 83_653_863, "text_encoder": 340_387_840}
 
@@ -144,9 +147,9 @@ def test_the_made_up_waterbirds_have_the_layout_of_the_real_ones(tmp_path) -> No
     assert sizes.min() >= 320 and sizes.max() <= 500
     assert 0 < (sizes[:, 1] > sizes[:, 0]).sum() < len(sizes) / 2
     for split, count in PER_GROUP.items():
-        loaded = waterbirds.load_split(tmp_path, split)
-        assert np.bincount(loaded.groups).tolist() == [count] * 4
-        assert loaded.pixels([0], 64).float().std() > 5
+        listed = waterbirds.list_split(tmp_path, split)
+        assert np.bincount(2 * listed.labels + listed.attributes).tolist() == [count] * 4
+        assert np.asarray(Image.open(listed.paths[0])).std() > 5
 
 
 def test_the_made_up_waterbirds_are_the_same_each_time(tmp_path) -> None:
@@ -213,13 +216,12 @@ WATERBIRDS = get_benchmark("waterbirds")
 IMAGES = {"train": 4, "val": 2, "test": 1}  # per group
 LIMITS = {
     "data": {},
-    "erm": {"epochs": 1, "batch_size": 8, "k": 4},
+    "erm": {"epochs": 1, "batch_size": 8, "k": [4, 4]},
     "tokens": {"memory": 16, "images": 1, "steps": 1, "batch_size": 1, "sampling_steps": 1, "drawn": 1},
-    "masks": {"per_class": 1},
+    "masks": {"per_class": [1, 1]},
     "generated": {"memory": 16, "sampler": "dpm-solver++", "steps": 2, "batch_size": 1, "slow_steps": 1, "compared": 1},
-    "pruned": {"ig_steps": 4, "internal_batch_size": 4, "ig_on_all": True, "P_0": -1000.0, "P_1": -1000.0},
+    "pruned": {"ig_steps": 4, "internal_batch_size": 4, "ig_on_all": True, "P": [-1000.0, -1000.0]},
     "retrained": {"epochs": 1, "batch_size": 8},
-    "results": {},
 }
 """Stage -> what keeps it short; the rest is the benchmark's own. The pictures beside the tokens come from the model's
 own sampler, the generated ones from the other.
@@ -228,7 +230,7 @@ own sampler, the generated ones from the other.
 
 @pytest.fixture(scope="module")
 def runs(written, tmp_path_factory) -> Path:
-    """The folder of a run of every stage's notebook, by papermill and without a network: some 20 minutes on 2 cores."""
+    """The folder of a run of every notebook, by papermill and without a network: some 20 minutes on 2 cores."""
     folder = tmp_path_factory.mktemp("stages")
     made_up_waterbirds.write_waterbirds(folder / "sets" / "waterbirds", IMAGES)
     inpainting = {"inpainting": written["inpainting"]}
@@ -236,20 +238,22 @@ def runs(written, tmp_path_factory) -> Path:
     sources = {"tokens": inpainting | segmenter, "masks": segmenter, "generated": inpainting}
     environment = {"DBB_DATA": folder / "sets", "TORCH_HOME": written["resnet50"], "HF_HOME": folder / "hub",
                    "HF_HUB_OFFLINE": 1, "HTTPS_PROXY": "http://localhost:9"}
+    runs = str(folder / "runs")
     for stage, limits in LIMITS.items():
-        parameters = {"benchmark": "waterbirds", "runs": folder / "runs", **limits, **sources.get(stage, {})}
+        parameters = {"benchmark": "waterbirds", "runs": runs, **limits, **sources.get(stage, {})}
         run_notebook(NOTEBOOKS[stage], folder, parameters, environment)
         if stage == "pruned":
             keep_all(folder / "runs")
+    run_notebook(RESULTS, folder, {"benchmark": "waterbirds", "runs": runs}, environment)
     return folder / "runs"
 
 
 def run_notebook(name: str, folder: Path, parameters: dict[str, object], environment: dict[str, object]) -> None:
     """Run a notebook in a process of its own, as a user does."""
-    given = [part for key, value in parameters.items() for part in ("-p", key, str(value))]
+    given = yaml.safe_dump({key: str(value) if isinstance(value, Path) else value for key, value in parameters.items()})
     done = subprocess.run(
         [sys.executable, "-m", "papermill", f"notebooks/{name}.ipynb", str(folder / f"{name}.ipynb"), "--cwd", ".",
-         "--no-progress-bar", *given],
+         "--no-progress-bar", "-y", given],
         cwd=project_root(), env=os.environ | {key: str(value) for key, value in environment.items()},
         capture_output=True, text=True)
     assert done.returncode == 0, (done.stdout + done.stderr)[-5000:]
@@ -257,8 +261,16 @@ def run_notebook(name: str, folder: Path, parameters: dict[str, object], environ
 
 def keep_all(runs: Path) -> None:
     """Keep what was pruned, so that retraining has generated pictures: which ones random weights reject is chance."""
-    path = stage_dir(runs, "waterbirds", 0, "pruned") / "manifest.parquet"
-    write_manifest(path, read_manifest(path).assign(kept=True))
+    folder = at(runs, "pruned")
+    write_manifest(folder / MANIFEST, read_manifest(folder / MANIFEST).assign(kept=True))
+    record = read_json(folder / RECORD)
+    record["products"][MANIFEST] = file_digest(folder / MANIFEST)
+    write_json(folder / RECORD, record)
+
+
+def at(runs: Path, stage: str) -> Path:
+    """The folder of a stage."""
+    return Run(WATERBIRDS, runs=runs).folder(stage)
 
 
 def photographs(runs: Path, split: str, side: int) -> np.ndarray:
@@ -271,17 +283,17 @@ def photographs(runs: Path, split: str, side: int) -> np.ndarray:
 
 
 def resnet50(runs: Path, stage: str) -> torch.nn.Module:
-    return load_trained(stage_dir(runs, "waterbirds", 0, stage) / "model.safetensors", WATERBIRDS.classifier, 2)
+    return load_trained(at(runs, stage) / "model.safetensors", WATERBIRDS.classifier, 2)
 
 
 @pytest.mark.slow
 def test_every_stage_leaves_its_record(runs) -> None:
     for stage, limits in LIMITS.items():
-        folder = data_dir(runs, "waterbirds") if stage == "data" else stage_dir(runs, "waterbirds", 0, stage)
-        record = read_json(folder / "run.json")
+        record = read_json(at(runs, stage) / RECORD)
         print(f"{stage}: {record['wall_s']} s, peak memory {record['peak_memory_mb']} MB")
         assert record["stage"] == stage
-        assert limits.items() <= record["parameters"].items()
+        settings = record["made_from"]["settings"]
+        assert {key: settings[key] for key in limits if key in settings}.items() <= limits.items()
 
 
 @pytest.mark.slow
@@ -293,7 +305,7 @@ def test_nothing_was_downloaded(runs, written) -> None:
 @pytest.mark.slow
 def test_every_split_was_decoded_once(runs) -> None:
     for split, per_group in IMAGES.items():
-        decoded = np.load(data_dir(runs, "waterbirds") / f"{split}-256.npy")
+        decoded = np.load(at(runs, "data") / f"{split}-256.npy")
         assert len(decoded) == 4 * per_group
         assert np.array_equal(decoded.transpose(0, 2, 3, 1), photographs(runs, split, 256))
 
@@ -302,7 +314,7 @@ def test_every_split_was_decoded_once(runs) -> None:
 def test_a_token_moved_by_one_step_of_adam(runs, written) -> None:
     table = load_file(written["inpainting"] / "text_encoder" / "model.safetensors")["embeddings.token_embedding.weight"]
     for name in WATERBIRDS.classes:
-        (token,) = load_file(stage_dir(runs, "waterbirds", 0, "tokens") / f"{name}.safetensors").values()
+        (token,) = load_file(at(runs, "tokens") / f"{name}.safetensors").values()
         moved = (token - table[3329].float()).abs()  # the id of "bird"
         assert moved.median() == pytest.approx(WATERBIRDS.inversion.learning_rate, rel=0.01)
         assert moved.max() < 1.01 * WATERBIRDS.inversion.learning_rate
@@ -310,9 +322,9 @@ def test_a_token_moved_by_one_step_of_adam(runs, written) -> None:
 
 @pytest.mark.slow
 def test_paintings_are_the_originals_outside_the_mask_bit_for_bit(runs) -> None:
-    masks = load_masks(stage_dir(runs, "waterbirds", 0, "masks") / "masks.npz")
-    folder = stage_dir(runs, "waterbirds", 0, "generated")
-    manifest = read_manifest(folder / "manifest.parquet")
+    masks = load_masks(at(runs, "masks") / MASKS)
+    folder = at(runs, "generated")
+    manifest = read_manifest(folder / MANIFEST)
     assert manifest["status"].tolist() == ["generated"] * 2
     assert sorted(manifest["target_class"]) == [0, 1]
     originals = photographs(runs, "train", 512)[manifest["source_id"]]
@@ -326,7 +338,7 @@ def test_paintings_are_the_originals_outside_the_mask_bit_for_bit(runs) -> None:
 
 @pytest.mark.slow
 def test_scores_are_finite(runs) -> None:
-    manifest = read_manifest(stage_dir(runs, "waterbirds", 0, "pruned") / "manifest.parquet")
+    manifest = read_manifest(at(runs, "pruned") / MANIFEST)
     assert manifest["psi"].between(0, 1).all() and manifest["Psi"].between(0, 1).all()
     assert np.isfinite(manifest["rho"]).all() and (manifest["rho"] != 0).all()
     assert ((manifest["reason"] == KEPT) == (manifest["psi"] < manifest["Psi"])).all()
@@ -334,7 +346,7 @@ def test_scores_are_finite(runs) -> None:
 
 @pytest.mark.slow
 def test_the_retrained_weights_load_and_differ_from_the_base_classifiers(runs) -> None:
-    counts = read_json(stage_dir(runs, "waterbirds", 0, "retrained") / "run.json")["counts"]
+    counts = read_json(at(runs, "retrained") / RECORD)["counts"]
     assert counts == {"training images": 16, "into class 0": 1, "into class 1": 1}
     pictures = torch.from_numpy(photographs(runs, "test", 224)).permute(0, 3, 1, 2) / 127.5 - 1
     with torch.inference_mode():

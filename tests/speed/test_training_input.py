@@ -4,9 +4,7 @@ import json
 
 import numpy as np
 import training_input
-from made_up_waterbirds import write_waterbirds
 
-from dbb.benchmarks import waterbirds
 from dbb.training import Examples
 
 
@@ -22,7 +20,7 @@ def test_every_way_is_timed_and_written(tmp_path, capsys):
 
 
 def test_both_ways_give_the_same_kind_of_batches(tmp_path):
-    images = waterbirds.load_split(write_waterbirds(tmp_path, {"train": 2, "val": 1, "test": 1}), "train")
+    images = training_input.photographs(tmp_path, 2)
     examples = Examples([images], [np.zeros(8)], 256)
     plain, cached = (next(iter(batches)) for batches in (training_input.plain_epoch(images.source, 0),
                                                          training_input.cached_epoch(examples, 0)))

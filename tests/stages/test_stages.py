@@ -1,4 +1,4 @@
-"""The stages on one another: which are made anew by what, going on where one was stopped, and arms beside the method."""
+"""The stages one after another: what makes which of them anew, going on where one was stopped, and arms beside them."""
 
 import os
 import shutil
@@ -177,11 +177,11 @@ def test_the_records_tell_accuracies_of_all_splits(tiny, finished):
         right = said.logits.argmax(1) == run.split(name).labels
         assert told[name]["average"] == pytest.approx(right.mean())
         groups = run.split(name).groups
-        assert told[name]["groups"] == pytest.approx([right[groups == g].mean() for g in range(4)])
+        assert told[name]["group_accuracy"] == pytest.approx([right[groups == g].mean() for g in range(4)])
     assert [entry["epoch"] for entry in told["history"]] == [1, 2]
     last = run.made("retrained").metrics
     assert {"val", "test", "before", "history", "best_epoch"} <= last.keys()
-    assert last["before"]["val"]["groups"] == pytest.approx(told["val"]["groups"])
+    assert last["before"]["val"]["group_accuracy"] == pytest.approx(told["val"]["group_accuracy"])
     assert group_counts(run.split("val").groups, 4).tolist() == [4] * 4
 
 
