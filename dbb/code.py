@@ -20,8 +20,9 @@ from dbb.errors import InputError
 PACKAGE = Path(__file__).parent.name
 ROOT = Path(__file__).parents[1]
 
-SILENT = frozenset({"dbb.errors", "dbb.progress", "dbb.record", "dbb.code"})
-"""Modules that report or keep books, and have no part in what is made."""
+SILENT = frozenset({"dbb.errors", "dbb.progress", "dbb.record", "dbb.code", "dbb.store", "dbb.stages.run",
+                    "dbb.benchmarks.entry"})
+"""Modules that report, keep books, or hold what stands in a stage's record by its value: settings, folders."""
 
 # Read now: a file that is edited while a kernel runs is not the code that this kernel runs.
 _SOURCES = {path: path.read_text(encoding="utf-8") for path in (ROOT / PACKAGE).rglob("*.py")}

@@ -128,15 +128,32 @@ def digest_of(value: Any) -> str:
 
 
 def file_digest(path: Path) -> str:
-    """Return the SHA-256 of a file, 64 hexadecimal digits; a file that did not change is read once."""
+    """Return the SHA-256 of a file, 64 hexadecimal digits, of a PNG without its texts; a file that did not change is
+    read once.
+    """
     found = path.stat()
     return _file_digest(path, found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino)
 
 
 @lru_cache(maxsize=100_000)
 def _file_digest(path: Path, size: int, mtime_ns: int, ctime_ns: int, inode: int) -> str:
+    if path.suffix == ".png":
+        return hashlib.sha256(_without_text(path.read_bytes())).hexdigest()
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _without_text(png: bytes) -> bytes:
+    """Return a PNG without its text chunks: the stamp in them is another after each change of code, and a picture that
+    came out the same is the same to whoever reads it.
+    """
+    parts, start = [png[:8]], 8  # after the signature, each chunk: its length, 4 letters, data, a checksum
+    while start < len(png):
+        end = start + 12 + int.from_bytes(png[start:start + 4], "big")
+        if png[start + 4:start + 8] != b"tEXt":
+            parts.append(png[start:end])
+        start = end
+    return b"".join(parts)
 
 
 def folder_digest(folder: Path) -> str:

@@ -47,7 +47,8 @@ def collect_runs(benchmark: Benchmark, runs: str | Path) -> tuple[pd.DataFrame, 
 def finished_runs(benchmark: Benchmark, runs: str | Path) -> list[Run]:
     """Return the runs of a benchmark in the folder ``runs`` whose last stage stands, by ascending seed."""
     records = (resolve(runs) / benchmark.name).glob(f"seed*/retrained/{RECORD}")
-    seeds = sorted(int(path.parts[-3].removeprefix("seed")) for path in records)
+    names = (path.parts[-3].removeprefix("seed") for path in records)
+    seeds = sorted(int(name) for name in names if name.isdecimal())
     return [Run(benchmark, seed, runs) for seed in seeds]
 
 
@@ -127,7 +128,8 @@ def generation_seconds(folder: Path) -> float:
     was cut off, whose time nobody wrote down.
     """
     whole = read_json(folder / RECORD)
-    shards = [read_json(path) for path in folder.glob(f"shards/*/{RECORD}")]
+    shards = [record for path in folder.glob(f"shards/*/{RECORD}")
+              if (record := read_json(path))["made_from"] == whole["made_from"]]
     painted = sum(record["metrics"]["painted_now"] for record in (whole, *shards))
     seconds = sum(record["wall_s"] for record in (whole, *shards))
     return seconds if painted == whole["counts"]["generated"] else np.nan

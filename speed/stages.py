@@ -3,8 +3,8 @@
     python speed/stages.py            a few minutes on two cores
     python speed/stages.py --quick    a smoke run on a handful of images, whose numbers mean little
 
-It runs the miniature with small counts through the same functions as the notebooks, writes nothing but a temporary
-folder, and prints two tables. The first use of a model is a warm-up and is not counted.
+It makes the miniature's stages with small counts, as the notebooks do, in a temporary folder, and prints two tables. A
+stage's seconds are those of the whole stage, its models' loading included; a smaller run before it warms up.
 """
 
 import argparse
@@ -12,25 +12,24 @@ import tempfile
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TypeVar
 
-import numpy as np
 import pandas as pd
 import torch
 
 from dbb.benchmarks import Benchmark, get_benchmark
-from dbb.benchmarks.splits import make_data
-from dbb.data.images import ArrayPixels, ImageSet
-from dbb.models.classifier import Classifier, load_classifier, predict_logits
+from dbb.models.classifier import load_trained
+from dbb.models.devices import pick_device
 from dbb.models.inpainting import load_inpainting
-from dbb.models.segmenters import load_segmenter
-from dbb.stages.erm import train_erm
+from dbb.record import Made
+from dbb.stages.all import STAGES
 from dbb.stages.generation import encode_prompt, inpaint
-from dbb.stages.inversion import invert
-from dbb.stages.masks import box_mask, find_masks, pad_mask
-from dbb.stages.pruning import class_confidence, score_pairs
-from dbb.stages.retraining import retrain
-from dbb.transforms import InputFormat
+from dbb.stages.manifest import MANIFEST, read_manifest
+from dbb.stages.mask_table import MASKS, load_masks
+from dbb.stages.outputs import load_outputs
+from dbb.stages.pruning import class_confidence, read_pairs, score_pairs
+from dbb.stages.run import Run
 
 T = TypeVar("T")
 
@@ -38,22 +37,21 @@ T = TypeVar("T")
 @dataclass(frozen=True)
 class Sizes:
     """How much is done. train, val: images (of test as many as of val); inversion_steps: of eq. 1;
-    masks, painted: images; slow_painted: images where a slow choice is timed;
+    painted: images of each class; slow_painted: images where a slow choice is timed;
     internal_batch_sizes: tried for integrated gradients.
     """
 
     train: int
     val: int
     inversion_steps: int
-    masks: int
     painted: int
     slow_painted: int
     internal_batch_sizes: tuple[int, ...]
 
 
-FULL = Sizes(train=1200, val=200, inversion_steps=30, masks=300, painted=100, slow_painted=20,
+FULL = Sizes(train=1200, val=200, inversion_steps=30, painted=100, slow_painted=20,
              internal_batch_sizes=(32, 64, 128, 256, 512))
-QUICK = Sizes(train=40, val=8, inversion_steps=1, masks=4, painted=4, slow_painted=2, internal_batch_sizes=(32, 64))
+QUICK = Sizes(train=40, val=8, inversion_steps=1, painted=2, slow_painted=2, internal_batch_sizes=(32, 64))
 
 
 class Stopwatch:
@@ -78,103 +76,68 @@ class Stopwatch:
         return table.assign(**{"images per second": table["images"] / table["seconds"].clip(lower=1e-9)})
 
 
-def measure(bm: Benchmark, sizes: Sizes) -> tuple[pd.DataFrame, pd.DataFrame]:
+def shrunk(bm: Benchmark, sizes: Sizes) -> Benchmark:
+    """Return the benchmark with so little done in each stage."""
+    return replace(
+        bm, data=replace(bm.data, sizes={"train": sizes.train, "val": sizes.val, "test": sizes.val}),
+        erm=replace(bm.erm, epochs=1), inversion=replace(bm.inversion, steps=sizes.inversion_steps),
+        generation=replace(bm.generation, per_class=(sizes.painted,) * len(bm.classes)),
+        retraining=replace(bm.retraining, epochs=1))
+
+
+def measure(bm: Benchmark, sizes: Sizes, device: str) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Time every stage, then the choices; returns the two tables."""
-    stages = Stopwatch()
-    train, val = _data(bm, sizes, stages)
-    model, fmt = _erm(bm, train, val, stages)
-    raw = torch.from_numpy(train.truth["mask"])
-    painting = torch.stack([box_mask(pad_mask(mask, bm.masks.pad)) for mask in raw[:sizes.painted]])
-    pipe = load_inpainting(bm.inpainting)
-    _inversion(bm, pipe, train, raw, sizes, stages)
-    _masks(bm, train, sizes, stages)
-
-    settings, originals = bm.generation, train.subset(range(sizes.painted))
-    pixels, prompt = originals.pixels(range(sizes.painted), bm.generation_size), f"a photo of a {bm.class_word}"
-
-    def paint(n: int, batch_size: int, encode_once: bool = True) -> torch.Tensor:
-        states, parts = encode_prompt(pipe, prompt, settings.guidance_scale), []
-        for start in range(0, n, batch_size):
-            rows = slice(start, min(start + batch_size, n))
-            if not encode_once:
-                states = encode_prompt(pipe, prompt, settings.guidance_scale)
-            parts.append(inpaint(pipe, states, pixels[rows], painting[rows], range(rows.start, rows.stop),
-                                 settings.steps, settings.guidance_scale))
-        return torch.cat(parts)
-
-    paint(1, 1)
-    painted = stages.time(f"inpainting, {settings.steps} steps", sizes.painted,
-                          lambda: paint(sizes.painted, settings.batch_size))
-    generated = ImageSet(ArrayPixels(painted.permute(0, 2, 3, 1).numpy()), 1 - originals.labels,
-                         originals.attributes, originals.n_attributes, np.arange(len(painted)))
-    score = _scorer(bm, model, train, originals, generated, painting, fmt)
-    score(64, "passed")
-    stages.time("psi, and integrated gradients where it passed", sizes.painted, lambda: score(256, "passed"))
-    once = replace(bm.retraining, epochs=1)
-    stages.time("retraining, 1 epoch", len(train) + len(generated),
-                lambda: retrain(model, train, generated, val, once, once.gammas, fmt, seed=0))
-    return stages.table(), _choices(paint, score, settings.batch_size, sizes)
-
-
-def _data(bm: Benchmark, sizes: Sizes, stages: Stopwatch) -> tuple[ImageSet, ImageSet]:
-    counts = {"train": sizes.train, "val": sizes.val, "test": sizes.val}
     with tempfile.TemporaryDirectory() as folder:
-        made = stages.time("data", sum(counts.values()), lambda: make_data(bm, folder, counts))
-    return made["train"], made["val"]
+        if sizes != QUICK:
+            _time_stages(Run(shrunk(bm, QUICK), 0, Path(folder) / "warm-up", device))
+        run = Run(shrunk(bm, sizes), 0, Path(folder) / "runs", device)
+        return _time_stages(run), _time_choices(run, sizes)
 
 
-def _erm(bm: Benchmark, train: ImageSet, val: ImageSet, stages: Stopwatch) -> tuple[Classifier, InputFormat]:
-    fmt = bm.input_format
-    model = load_classifier(bm.classifier, len(bm.classes), seed=0)
-    once = replace(bm.erm, epochs=1)
-    stages.time("ERM, 1 epoch", len(train), lambda: train_erm(model, train, val, once, fmt, seed=0))
-    return model, fmt
+def _time_stages(run: Run) -> pd.DataFrame:
+    watch, bm = Stopwatch(), run.benchmark
+    names = {"data": "data", "erm": "ERM, 1 epoch, and its words on all splits",
+             "tokens": f"inversion, {bm.inversion.steps} steps of each class", "masks": "masks",
+             "generated": f"inpainting, {bm.generation.steps} steps",
+             "pruned": "psi, and integrated gradients where it passed", "retrained": "retraining, 1 epoch"}
+    for name, stage in STAGES.items():
+        start = time.perf_counter()
+        made = stage(run)
+        watch.note(names[name], _images(made, run), time.perf_counter() - start)
+    return watch.table()
 
 
-def _inversion(bm: Benchmark, pipe: object, train: ImageSet, raw: torch.Tensor, sizes: Sizes,
-               stages: Stopwatch) -> None:
-    settings = bm.inversion
-    pixels = train.pixels(range(settings.images), bm.generation_size)
-    stages.time(f"inversion, {sizes.inversion_steps} steps", sizes.inversion_steps * settings.batch_size,
-                lambda: invert(pipe, pixels, raw[:settings.images], "<timed>", settings.initial_word, bm.templates,
-                               sizes.inversion_steps, settings.batch_size, settings.learning_rate, seed=0))
+def _images(made: Made, run: Run) -> int:
+    """Return how many images a stage went through."""
+    match made.record["stage"]:
+        case "erm":
+            return run.made("data").counts["train"]
+        case "tokens":
+            return len(run.benchmark.classes) * run.benchmark.inversion.steps * run.benchmark.inversion.batch_size
+        case "masks":
+            return made.counts["sources"]
+        case "generated" | "pruned":
+            return made.counts["generated"]
+        case _:
+            return sum(made.counts.values())
 
 
-def _masks(bm: Benchmark, train: ImageSet, sizes: Sizes, stages: Stopwatch) -> None:
-    segmenter = load_segmenter(bm.segmenter, bm.masks.threshold)
-
-    def find(n: int) -> None:
-        find_masks(segmenter, train, np.arange(n), bm.class_word, bm.masks, bm.generation_size, batch_size=50)
-
-    find(1)
-    stages.time("masks", sizes.masks, lambda: find(sizes.masks))
-
-
-def _scorer(bm: Benchmark, model: Classifier, train: ImageSet, originals: ImageSet, generated: ImageSet,
-            painting: torch.Tensor, fmt: InputFormat) -> Callable[[int, str], None]:
-    probabilities = predict_logits(model, train, fmt).double().softmax(1).numpy()
-    confidence = class_confidence(probabilities, train.labels, len(bm.classes))
-
-    def score(internal_batch_size: int, ig_on: str) -> None:
-        score_pairs(model, originals, generated, painting.numpy(), confidence, fmt,
-                    internal_batch_size=internal_batch_size, ig_on=ig_on)
-
-    return score
-
-
-def _choices(paint: Callable[..., torch.Tensor], score: Callable[[int, str], None], batch_size: int,
-             sizes: Sizes) -> pd.DataFrame:
+def _time_choices(run: Run, sizes: Sizes) -> pd.DataFrame:
     """Time each choice beside its alternatives; "times the first" compares speeds within a block."""
-    few = sizes.slow_painted
+    paint, score = _painter(run), _scorer(run)
+    few, batch_size = sizes.slow_painted, run.benchmark.generation.batch_size
+    painted = run.made("generated").counts["generated"]
     blocks = [
         {f"inpainting, batches of {n}": (few, lambda n=n: paint(few, n)) for n in (1, min(batch_size, few))},
         {f"inpainting by twos, prompt encoded {name}": (few, lambda once=once: paint(few, 2, once))
          for name, once in (("per batch", False), ("once", True))},
-        {f"integrated gradients on {name}": (sizes.painted, lambda on=on: score(256, on))
+        {f"integrated gradients on {name}": (painted, lambda on=on: score(256, on))
          for name, on in (("all", "all"), ("what passed eq. 3", "passed"))},
-        {f"integrated gradients, {n} points at once": (sizes.painted, lambda n=n: score(n, "all"))
+        {f"integrated gradients, {n} points at once": (painted, lambda n=n: score(n, "all"))
          for n in sizes.internal_batch_sizes},
     ]
+    paint(1, 1)
+    score(64, "passed")
     tables = []
     for block in blocks:
         watch = Stopwatch()
@@ -185,12 +148,48 @@ def _choices(paint: Callable[..., torch.Tensor], score: Callable[[int, str], Non
     return pd.concat(tables)
 
 
+def _painter(run: Run) -> Callable[..., None]:
+    """Return what paints some of the run's originals, in batches of a size, the prompt encoded once or for each."""
+    bm, settings, train = run.benchmark, run.benchmark.generation, run.split("train")
+    masks = load_masks(run.folder("masks") / MASKS)
+    ids = masks.ids[masks.found]
+    pixels, painting = train.pixels(ids, bm.generation_size), masks.padded(ids)
+    pipe, prompt = load_inpainting(bm.inpainting, pick_device(run.device)), f"a photo of a {bm.class_word}"
+
+    def paint(n: int, batch_size: int, encode_once: bool = True) -> None:
+        states = encode_prompt(pipe, prompt, settings.guidance_scale)
+        for start in range(0, n, batch_size):
+            rows = slice(start, min(start + batch_size, n))
+            if not encode_once:
+                states = encode_prompt(pipe, prompt, settings.guidance_scale)
+            inpaint(pipe, states, pixels[rows], painting[rows], ids[rows].tolist(), settings.steps,
+                    settings.guidance_scale)
+
+    return paint
+
+
+def _scorer(run: Run) -> Callable[[int, str], None]:
+    """Return what scores the run's pairs, so many images and points at once, with integrated gradients on some."""
+    bm, pairs = run.benchmark, read_pairs(run, read_manifest(run.folder("generated") / MANIFEST))
+    said = load_outputs(run.folder("erm") / "train.npz")
+    confidence = class_confidence(said.probabilities, said.labels, len(bm.classes))
+    model = load_trained(run.folder("erm") / "model.safetensors", bm.classifier, len(bm.classes))
+    model.to(pick_device(run.device))
+
+    def score(internal_batch_size: int, ig_on: str) -> None:
+        score_pairs(model, pairs.originals, pairs.generated, pairs.masks, confidence, bm.input_format,
+                    bm.pruning.steps, internal_batch_size, bm.pruning.on, ig_on)
+
+    return score
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="a smoke run")
-    quick = parser.parse_args(arguments).quick
-    stages, choices = measure(get_benchmark("mini-waterbirds"), QUICK if quick else FULL)
+    parser.add_argument("--device", default="auto", help="auto, cpu or cuda:1")
+    given = parser.parse_args(arguments)
+    stages, choices = measure(get_benchmark("mini-waterbirds"), QUICK if given.quick else FULL, given.device)
     print(f"{torch.get_num_threads()} threads\n")
     for table in (stages, choices):
         print(table.round(2).to_string(), end="\n\n")

@@ -5,6 +5,7 @@ The report says what was counted, and of which files: while these are there unch
 
 import argparse
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -38,12 +39,12 @@ def made_from(benchmark: Benchmark) -> dict[str, Any]:
     return {"pictures": source_identity(benchmark), "code": code_digest(*source_code(benchmark))}
 
 
-def main() -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line; exit with 1 when something is wrong with the pictures."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("benchmark")
     parser.add_argument("report", type=Path)
-    given = parser.parse_args()
+    given = parser.parse_args(arguments)
     benchmark = get_benchmark(given.benchmark)
     folder = folder_of(benchmark)
     try:

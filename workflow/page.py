@@ -29,8 +29,8 @@ from dbb.store import RESULTS, atomic_path, locked, plain, project_root, resolve
 
 METADATA = "dbb"
 QUIET = ["--IPKernelApp.log_level=CRITICAL"]
-"""A kernel warns that it talks over local TCP, and of the interrupt by which it is shut down; the errors of cells are no
-lines of its log.
+"""A kernel warns that it talks over local TCP, and of the interrupt by which it is shut down. Errors in cells are not
+in its log.
 """
 
 

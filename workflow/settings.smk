@@ -19,9 +19,9 @@ THREADS = workflow.cores or 8  # Snakemake sets OMP_NUM_THREADS from this, and t
 
 # Whether a page stands is told by what it was made from, and not by times, which a ZIP or a checkout sets as it likes.
 # Snakemake knows times alone, so they are set to say the same: pages that stand are as new as one another, those that
-# must be made are old, and have one more input, the mark, which is new. A page that turns out to stand when its turn comes,
-# since the stage before it was made again with the same products, stays as it is; so outputs are an `update`, which
-# Snakemake does not remove beforehand. The jobs of a cluster parse this too, and are told what to make.
+# must be made are old, and have one more input, the mark, which is new. A page that turns out to stand when its turn
+# comes, since the stage before it was made again with the same products, stays as it is; so outputs are an `update`,
+# which Snakemake does not remove beforehand. The jobs of a cluster parse this too, and are told what to make.
 MARK = f"{PLAN.folder}/.to-make"
 STANDING = PLAN.standing() if workflow.is_main_process else {}
 LONG_AGO = 1  # second of 1970; a time of 0 is none to Snakemake

@@ -1,18 +1,19 @@
-# The study: a job per seed on one thread each, as many beside each other as there are cores; then the results. These are
-# committed and read by the last chapters, so no rule has them for outputs: the book must not compute them anew.
+# The study: a job per seed on one thread each, as many beside each other as there are cores; then the results. These
+# are committed and read by the last chapters, so no rule has them for outputs: the book must not compute them anew.
 #
-# A seed's arms are made or loaded one by one, so each job goes through whenever it is asked for; what it touches is gone
-# when the results are written, and here where they were not.
+# A seed's arms are made or loaded one by one, so each job goes through whenever it is asked for: what it touches is new
+# to each call of Snakemake, and gone when the results are written.
 
 from dbb.study.settings import SEEDS
 
 GIVEN = [f"--{key} {PLAN.config[key]}" for key in ("device", "memory") if key in PLAN.config]
 STUDY = " ".join(["--benchmark", shlex.quote(PLAN.config["benchmark"]), "--runs", PLAN.runs, "--results", PLAN.results,
                   *GIVEN])
+CALL = "".join(sign for sign in STARTED if sign.isalnum())
 
-if workflow.is_main_process:
-    for path in Path(PLAN.folder).glob(".study-*"):
-        path.unlink()
+
+wildcard_constraints:
+    call=r"\w+",
 
 
 localrules:
@@ -21,7 +22,7 @@ localrules:
 
 rule study:
     output:
-        temp(touch(f"{PLAN.folder}/.study-seed{{seed}}")),
+        temp(touch(f"{PLAN.folder}/.study-seed{{seed}}-{{call}}")),
     message:
         "seed {wildcards.seed} of the study"
     threads: 1
@@ -31,7 +32,7 @@ rule study:
 
 rule study_choices:
     output:
-        temp(touch(f"{PLAN.folder}/.study-choices")),
+        temp(touch(f"{PLAN.folder}/.study-choices-{{call}}")),
     message:
         "the study's choices"
     threads: 1
@@ -41,8 +42,8 @@ rule study_choices:
 
 rule study_results:
     input:
-        f"{PLAN.folder}/.study-choices",
-        expand(f"{PLAN.folder}/.study-seed{{seed}}", seed=SEEDS),
+        f"{PLAN.folder}/.study-choices-{CALL}",
+        expand(f"{PLAN.folder}/.study-seed{{seed}}-{CALL}", seed=SEEDS),
     message:
         f"{PLAN.results}/{PLAN.benchmark.name}/"
     shell:

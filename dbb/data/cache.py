@@ -1,10 +1,8 @@
 """Decoded once: what bounds training on photographs is decoding them, so a split is kept as a memory-mapped array."""
 
-import fcntl
 import hashlib
 import shutil
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -16,7 +14,7 @@ import torch
 from dbb.data.images import PixelSource
 from dbb.errors import InputError
 from dbb.progress import track
-from dbb.store import atomic_path, read_json, write_json
+from dbb.store import atomic_path, locked, read_json, write_json
 
 CHUNK = 256  # images in memory while the array is made: 50 MB at 256 px
 
@@ -67,7 +65,7 @@ class CachedPixels:
     def _images(self) -> np.ndarray:
         digest = self.source.digest()
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        with _lock(self.path.with_suffix(".lock")):
+        with locked(self.path.with_suffix(".lock")):
             if not self._holds(digest):
                 self._make(digest)
             return np.load(self.path, mmap_mode="r")
@@ -111,11 +109,3 @@ class CachedPixels:
         if free < needed:
             raise InputError(f"{self.path.parent} has {free / 1e9:.1f} GB free, but the decoded pictures take "
                              f"{needed / 1e9:.1f} GB: make room, or let runs be a folder on another disk")
-
-
-@contextmanager
-def _lock(path: Path) -> Iterator[None]:
-    """Hold the lock file ``path`` alone among all processes; the system lets go of it when a process dies."""
-    with path.open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield

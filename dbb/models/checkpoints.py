@@ -79,9 +79,9 @@ def load_checkpoint(path: str | Path, spec: str, n_classes: int, seed: int) -> R
 
 def _told(path: Path, classes: int | None, n_classes: int, seed: int) -> str:
     if classes == n_classes:
-        return f"{path} is a trained classifier of {n_classes} classes: it stands as the base classifier."
+        return f"{path.name} is a trained classifier of {n_classes} classes: it stands as the base classifier."
     had = "has no head" if classes is None else f"has a head of {classes:,} classes, which was dropped"
-    return (f"{path} {had}: a head of {n_classes} was drawn from seed {seed}, and training goes on from this backbone, "
+    return (f"{path.name} {had}: a head of {n_classes} was drawn from seed {seed}, and training goes on from this backbone, "
             "as it would from the ImageNet weights.")
 
 

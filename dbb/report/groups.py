@@ -36,14 +36,14 @@ def draw_group_curves(axes: Axes, epochs: Sequence[int], measured: Sequence[Mapp
         axes.plot(epochs, table[:, group], color=group_colour(group), linestyle=group_dashes(group), marker="o",
                   markersize=3, label=group_names[group])
     axes.set(ylabel="accuracy on validation (%)")
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
 
 
 def draw_loss(axes: Axes, epochs: Sequence[int], losses: Sequence[float], label: str) -> None:
     """Draw the mean loss of every epoch."""
     axes.plot(epochs, losses, color=INK, marker="o", markersize=3)
     axes.set(xlabel="epoch", ylabel=label, ylim=(0, None))
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
 
 
 def draw_group_bars(axes: Axes, measured: Mapping[str, Mapping[str, Any]], group_names: Sequence[str],

@@ -76,6 +76,8 @@ def image_grid(rows: Sequence[Sequence[Pictures | None]], row_labels: Sequence[s
         figure.add_artist(Rectangle((0, 0), 1, 1, fill=False, linewidth=0))  # else empty places are cut off
     for r, row in enumerate(rows):
         y = height - top - r * (side + GAP) - sum(below[:r]) - side
+        if at_left and not row:
+            figure.text((left - 0.08) / width, (y + side / 2) / height, at_left[r], ha="right", va="center")
         for c, image in enumerate(row):
             axes = picture_axes(figure, left + c * (side + GAP), y, side)
             show_picture(axes, image, cmap, vmin, vmax)

@@ -16,7 +16,7 @@ from dbb.models.devices import pick_device
 from dbb.record import Made, StageRun, file_digest
 from dbb.stages.outputs import outputs_of, save_outputs
 from dbb.stages.run import Run
-from dbb.store import resolve
+from dbb.store import require_file, resolve
 from dbb.training import Batch, Examples, Settings, Training, Validation, fit, remove_checkpoint
 from dbb.transforms import InputFormat
 
@@ -79,8 +79,9 @@ def erm(run: Run, settings: TrainingSettings | None = None, checkpoint: str | No
                                            train_counts).as_dict()
         remove_checkpoint(stage.folder / RESUMED)
 
-    given = {**asdict(settings), "input": asdict(bm.input_format), "classes": len(bm.classes), "precision": precision,
-             "checkpoint": None if checkpoint is None else file_digest(resolve(checkpoint))}
+    given = {**asdict(settings), "input": asdict(bm.input_format), "classes": len(bm.classes),
+             "groups": len(bm.group_names), "precision": precision,
+             "checkpoint": None if checkpoint is None else file_digest(require_file(resolve(checkpoint)))}
     return run.make("erm", given, {"data": SPLITS}, work, {"classifier": bm.classifier})
 
 

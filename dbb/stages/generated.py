@@ -23,12 +23,13 @@ def generated(run: Run, settings: GenerationSettings | None = None, composited: 
               shard: tuple[int, int] = (0, 1), prompts: Mapping[int, str] | None = None) -> Made:
     """Make or load the stage: each source painted into each class that the benchmark's pairs name for it (eq. 2).
 
-    settings: None: the benchmark's own. composited, shard: as `dbb.stages.painting.generate` takes them; a shard has a
-    record of its own and leaves the manifest to the call for all. compiled: compile the denoiser. prompts: source id ->
+    settings: None: the benchmark's own, fitted to the run's memory. composited, shard: as
+    `dbb.stages.painting.generate` takes them; a shard has a record of its own and leaves the manifest to the call for
+    all. compiled: compile the denoiser. prompts: source id ->
     its prompt, in place of the prompt with the target class's token; no token is read then.
     Files: manifest.parquet and images/*.png.
     """
-    bm, settings = run.benchmark, settings or run.benchmark.generation
+    bm, settings = run.benchmark, settings or fitted(run, run.benchmark.generation)
     folder, whole = run.folder("generated"), shard[1] == 1
 
     def work(stage: StageRun) -> None:
@@ -52,8 +53,8 @@ def generated(run: Run, settings: GenerationSettings | None = None, composited: 
         stage.metrics["painted_now"] = painted
 
     given = {**asdict(settings), "pairs": bm.pairs, "composited": composited, "compiled": compiled,
-             "size": bm.generation_size, "classes": bm.classes, "template": bm.templates[0],
-             "prompts": None if prompts is None else digest_of(prompts)}
+             "size": bm.generation_size,
+             "prompts": digest_of(prompts or {target: bm.prompt(target) for _, target in bm.pairs})}
     reads = {"data": ("train",), "masks": (MASKS, SOURCES)}
     if prompts is None:
         reads["tokens"] = tuple(path.name for path in token_files(run).values())

@@ -158,5 +158,5 @@ def masks(run: Run, settings: MaskSettings | None = None, per_class: Sequence[in
         stage.metrics["segmenter"] = type(segmenter).__name__
 
     given = {**asdict(settings), "per_class": ks, "ranking": ranked_by[:2], "batch_size": batch_size,
-             "prompt": bm.mask_prompt, "size": bm.generation_size, "pairs": bm.pairs}
+             "prompt": bm.mask_prompt, "size": bm.generation_size, "sources": list(dict(bm.pairs))}
     return run.make("masks", given, {"data": ("train",), "erm": ("train.npz",)}, work, {"segmenter": bm.segmenter})

@@ -15,7 +15,7 @@ from dbb.benchmarks.entry import PruningSettings
 from dbb.data.images import ImageSet
 from dbb.errors import InputError
 from dbb.models.classifier import load_trained, predict_logits
-from dbb.models.devices import ATTRIBUTION_BATCH, pick_device
+from dbb.models.devices import pick_device
 from dbb.progress import track
 from dbb.record import Made, StageRun
 from dbb.stages.manifest import MANIFEST, generated_set, read_manifest, write_manifest
@@ -234,7 +234,7 @@ def pruned(run: Run, settings: PruningSettings | None = None, conditions: Sequen
     """
     bm, settings = run.benchmark, settings or run.benchmark.pruning
     bm.check_per_class("thresholds (P)", settings.thresholds)
-    batch = internal_batch_size or ATTRIBUTION_BATCH[run.memory or max(ATTRIBUTION_BATCH)]
+    batch = internal_batch_size or run.attribution_batch
 
     def work(stage: StageRun) -> None:
         manifest = read_manifest(run.folder("generated") / MANIFEST)

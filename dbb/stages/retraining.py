@@ -121,7 +121,7 @@ def retrained(run: Run, settings: RetrainingSettings | None = None, reset_head: 
         remove_checkpoint(stage.folder / RESUMED)
 
     given = {**asdict(settings), "reset_head": reset_head, "precision": precision, "input": asdict(bm.input_format),
-             "classes": len(bm.classes), "size": bm.generation_size, "without": without,
+             "classes": len(bm.classes), "groups": len(bm.group_names), "size": bm.generation_size, "without": without,
              "originals": None if originals is None else originals.made("generated").record["products"]}
     reads: dict[str, tuple[str, ...]] = {"data": SPLITS, "erm": (MODEL,)}
     if not without:

@@ -11,6 +11,7 @@ from dbb.benchmarks.splits import load_split, split_digest
 from dbb.code import Definition, code_digest, definition_of
 from dbb.data.images import ImageSet
 from dbb.errors import InputError
+from dbb.models.devices import ATTRIBUTION_BATCH, MEMORY_BATCH
 from dbb.record import Made, StageRun, digest_of, folder_digest, make_or_load, require
 from dbb.store import NOTEBOOKS, resolve, write_table
 
@@ -29,7 +30,8 @@ class Run:
     benchmark's own batches. at: stage -> folder below the seed's, for a stage that an arm of a study makes otherwise;
     all others are the method's own, `runs/<benchmark>/seed<k>/<stage>`.
 
-    Raises InputError for a negative seed, an unknown stage, or data elsewhere: all runs of a benchmark share them.
+    Raises InputError for a negative seed, an unknown memory or stage, or data elsewhere: all runs of a benchmark share
+    them.
     """
 
     benchmark: Benchmark
@@ -43,6 +45,9 @@ class Run:
     def __post_init__(self) -> None:
         if self.seed < 0:
             raise InputError(f"seed {self.seed} is negative: give 0 or more")
+        if self.memory is not None and self.memory not in MEMORY_BATCH:
+            raise InputError(f"memory = {self.memory}: choose {', '.join(map(str, MEMORY_BATCH))} GiB, the next one "
+                             "below yours")
         for stage in self.at:
             self._check(stage)
             if stage == "data":
@@ -70,8 +75,23 @@ class Run:
         return self._splits[name]
 
     def made(self, stage: str) -> Made:
-        """Return a stage that stands; raises InputError, with what to run, where it does not."""
-        return require(self.folder(stage))
+        """Return a stage that stands.
+
+        Raises InputError, with what to run, where it does not, or where it was made from other files than the stages
+        before it hold now.
+        """
+        made = require(self.folder(stage))
+        for key, digest in made.record["made_from"]["inputs"].items():
+            before, file = key.split("/", 1)
+            if self._digests(before, (file,)).get(file) != digest:
+                raise InputError(f"{stage} of seed {self.seed} was made from another {key} than the one that stands "
+                                 f"now: run notebook {NOTEBOOKS[stage]} again")
+        return made
+
+    @property
+    def attribution_batch(self) -> int:
+        """Images and points of eq. 4 in one pass, as many as the memory takes."""
+        return ATTRIBUTION_BATCH[self.memory or max(ATTRIBUTION_BATCH)]
 
     def make(self, stage: str, settings: Mapping[str, Any], reads: Mapping[str, tuple[str, ...]],
              work: Callable[[StageRun], None], models: Mapping[str, str] | None = None,
@@ -108,7 +128,8 @@ class Run:
             "models": {name: model_identity(spec) for name, spec in (models or {}).items()},
             "inputs": {f"{name}/{file}": digest for name, files in reads.items()
                        for file, digest in self._digests(name, files).items()},
-            "code": code_digest(*code),
+            # How the splits are read is no part of the functions above: they ask the run for them.
+            "code": code_digest(*code, *([definition_of(load_split)] if "data" in reads else [])),
         }
 
     def _digests(self, stage: str, files: tuple[str, ...]) -> dict[str, str]:

@@ -105,6 +105,7 @@ def _steps_file(class_name: str) -> str:
 
 
 def _words(bm: Benchmark) -> dict[str, object]:
-    return {"classes": bm.classes, "templates": bm.templates, "prompt": bm.mask_prompt,
-            "sampler": bm.generation.sampler, "targets": sorted({target for _, target in bm.pairs})}
+    targets = sorted({target for _, target in bm.pairs})
+    return {"templates": bm.templates, "prompt": bm.mask_prompt, "sampler": bm.generation.sampler,
+            "tokens": {bm.classes[target]: bm.placeholder_token(target) for target in targets}}
 

@@ -9,16 +9,16 @@ from torch import nn
 
 from dbb.data.images import ArrayPixels, Resampled
 from dbb.models.classifier import load_trained
-from dbb.models.devices import ATTRIBUTION_BATCH, pick_device
+from dbb.models.devices import pick_device
 from dbb.models.inpainting import load_inpainting
 from dbb.models.tokens import add_token
 from dbb.record import Made
+from dbb.stages.erm import MODEL
 from dbb.stages.generated import token_files
 from dbb.stages.generation import composite, encode_prompt, inpaint
 from dbb.stages.manifest import MANIFEST, read_manifest
 from dbb.stages.mask_table import MASKS, load_masks
 from dbb.stages.pruning import attribution_score, integrated_gradients, read_pairs
-from dbb.stages.retraining import MODEL
 from dbb.stages.run import ALL, Run
 from dbb.transforms import InputFormat, evaluation_input
 
@@ -35,7 +35,7 @@ def compositing(run: Run) -> Made:
         site, settings = pick_device(run.device), bm.generation
         pairs = read_pairs(run, read_manifest(run.folder("generated") / MANIFEST))
         masks = load_masks(run.folder("masks") / MASKS)
-        batch = ATTRIBUTION_BATCH[run.memory or max(ATTRIBUTION_BATCH)]
+        batch = run.attribution_batch
         pipe = load_inpainting(bm.inpainting, site, sampler=settings.sampler)
         for path in token_files(run).values():
             add_token(pipe, path)

@@ -7,12 +7,12 @@ import pandas as pd
 import torch
 
 from dbb.models.classifier import load_trained
-from dbb.models.devices import ATTRIBUTION_BATCH, pick_device
+from dbb.models.devices import pick_device
 from dbb.record import Made
+from dbb.stages.erm import MODEL
 from dbb.stages.manifest import MANIFEST, read_manifest
 from dbb.stages.mask_table import MASKS
 from dbb.stages.pruning import integrated_gradients, read_pairs
-from dbb.stages.retraining import MODEL
 from dbb.stages.run import ALL, Run
 from dbb.transforms import evaluation_input
 
@@ -32,7 +32,7 @@ def convergence(run: Run) -> Made:
         new, old = (evaluation_input(images.pixels(few, bm.read_size).to(site), bm.input_format)
                     for images in (pairs.generated, pairs.originals))
         targets, rows = torch.from_numpy(pairs.generated.labels[few]).to(site), []
-        batch = ATTRIBUTION_BATCH[run.memory or max(ATTRIBUTION_BATCH)]
+        batch = run.attribution_batch
         for on in ("probability", "logit"):
             for steps in STEPS:
                 error = integrated_gradients(model, new, old, targets, steps, batch, on)[1].abs()

@@ -9,13 +9,13 @@ from torch import nn
 
 from dbb.data.images import ImageSet
 from dbb.models.classifier import load_trained, predict_logits
-from dbb.models.devices import ATTRIBUTION_BATCH, pick_device
+from dbb.models.devices import pick_device
 from dbb.record import Made
+from dbb.stages.erm import MODEL
 from dbb.stages.manifest import MANIFEST, read_manifest
 from dbb.stages.mask_table import MASKS
 from dbb.stages.outputs import load_outputs
 from dbb.stages.pruning import class_confidence, read_pairs, score_pairs
-from dbb.stages.retraining import MODEL
 from dbb.stages.run import ALL, Run
 from dbb.study.sets import folder_name, set_run
 from dbb.study.verdicts import judged
@@ -36,7 +36,7 @@ def scores(run: Run, name: str) -> Made:
         outputs = load_outputs(here.folder("erm") / "train.npz")
         confidence = class_confidence(outputs.probabilities, outputs.labels, len(bm.classes))
         model = load_trained(here.folder("erm") / MODEL, bm.classifier, len(bm.classes)).to(pick_device(run.device))
-        batch = ATTRIBUTION_BATCH[run.memory or max(ATTRIBUTION_BATCH)]
+        batch = run.attribution_batch
         on = {kind: score_pairs(model, pairs.originals, pairs.generated, pairs.masks, confidence, bm.input_format,
                                 bm.pruning.steps, batch, kind, "all") for kind in ("probability", "logit")}
         changes = [change(model, pairs.originals, pairs.generated, bm.input_format, kind) for kind in on]

@@ -238,7 +238,7 @@ def test_every_chapter_shows_all_classes(three, notebook):
     check_figures(notebook, shown, without={"fig-iou"})
 
 
-@pytest.mark.parametrize("notebook", [*list(CHAPTERS.values())[2:], RESULTS])
+@pytest.mark.parametrize("notebook", ["03-tokens", "05-generate", "06-prune", "08-results"])
 def test_every_chapter_shows_some_pairs(some_pairs, notebook):
     shown = some_pairs.chapter(notebook, drawn=False)
     page = shown.page

@@ -61,3 +61,14 @@ def test_frames_follow_the_verdicts():
     right, none, wrong = (axes.spines["left"] for axes in figure.axes)
     assert [right.get_visible(), none.get_visible(), wrong.get_visible()] == [True, False, True]
     assert right.get_edgecolor() != wrong.get_edgecolor()
+
+
+def test_few_pictures_leave_the_places_of_a_row_empty():
+    few, many = pictures.image_grid([[PICTURE]], columns=4), pictures.image_grid([[PICTURE] * 4])
+    assert boxes(few)[0][2] == boxes(many)[0][2] and len(few.axes) == 1
+    assert len(pictures.image_grid([[PICTURE] * 4], columns=2).axes) == 4
+
+
+def test_a_row_without_pictures_keeps_its_label():
+    figure = pictures.image_grid([[PICTURE], []], ["some", "none"])
+    assert [text.get_text() for text in figure.texts] == ["none"]

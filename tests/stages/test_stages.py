@@ -217,6 +217,22 @@ def test_a_list_that_has_not_one_value_for_each_class_is_refused(tiny, finished,
         stage(run_of(tiny, finished), **how)
 
 
+def test_a_checkpoint_takes_the_place_of_training(tiny, runs, tmp_path):
+    run = run_of(tiny, runs)
+    trained = shutil.copy(run.folder("erm") / "model.safetensors", tmp_path / "mine.safetensors")
+    before = run.made("erm").record
+    made = erm(run, checkpoint=str(trained))
+    assert made.why == "settings.checkpoint" and made.record["products"] == before["products"]
+    with pytest.raises(InputError, match=r"nowhere\.pt is missing"):
+        erm(run, checkpoint=str(tmp_path / "nowhere.pt"))
+    assert made.metrics["test"] == before["metrics"]["test"] and "history" not in made.metrics
+    assert "mine.safetensors" in made.metrics["checkpoint"]
+    moved = shutil.move(trained, tmp_path / "moved.safetensors")
+    assert not erm(run, checkpoint=str(moved)).new
+    shutil.copy(run.folder("retrained") / "model.safetensors", moved)
+    assert erm(run, checkpoint=str(moved)).record["products"] != before["products"]
+
+
 def test_tokens_from_high_losses_need_no_groups(tiny, runs):
     run = run_of(tiny, runs)
     made = tokens(run, replace(tiny.inversion, source=HIGH_LOSS))
@@ -450,3 +466,15 @@ def test_pictures_that_changed_are_refused_until_they_are_read_again(tiny, tmp_p
     assert len(fresh.split("val")) == 4
     assert data(fresh).why == "settings.source.train" and len(fresh.split("train")) == 8
     assert erm(fresh).why == "inputs.data/train"
+
+
+def test_one_more_attribute_is_one_more_group_in_every_accuracy(tiny, tmp_path):
+    path = make_own(tmp_path / "own", "erm: {epochs: 1, batch_size: 4}")
+    run = run_of(replace(get_benchmark(str(path)), classifier=tiny.classifier), tmp_path / "runs")
+    data(run)
+    assert len(erm(run).metrics["test"]["group_accuracy"]) == 4
+    path.write_text(path.read_text().replace("[day, night]", "[day, night, dusk]"))
+    more = run_of(replace(get_benchmark(str(path)), classifier=tiny.classifier), tmp_path / "runs")
+    assert data(more).why == "settings.attributes"
+    made = erm(more)
+    assert made.why.startswith("settings.groups") and len(made.metrics["test"]["group_accuracy"]) == 6

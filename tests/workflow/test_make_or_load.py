@@ -1,7 +1,7 @@
 """What each kind of edit executes and makes, on a copy of the project with a dataset of a few pictures.
 
-The stages are the project's own, run in this process; a page is executed without a kernel, by calling its stage. Code and
-notebooks are read from the copy, so an edit there is an edit to whatever asks what changed.
+The stages are the project's own, run in this process; a page is executed without a kernel, by calling its stage. Code
+and notebooks are read from the copy, so an edit there is an edit to whatever asks what changed.
 """
 
 import ast
