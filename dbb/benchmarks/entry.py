@@ -4,7 +4,7 @@ A stage never asks which benchmark it runs on; it takes values from the entry.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from dbb.data.dataset import Dataset
 from dbb.errors import InputError
@@ -94,7 +94,7 @@ class PruningSettings:
 class RetrainingSettings(TrainingSettings):
     """Eq. 6-8. ``gammas``: weight of the images generated INTO each class."""
 
-    gammas: tuple[float, ...] = (1.0, 1.0)
+    gammas: tuple[float, ...] = field(kw_only=True)
 
 
 @dataclass(frozen=True)

@@ -19,9 +19,10 @@ def inversion_curves(losses: Mapping[str, np.ndarray], window: int = 25) -> Figu
         smooth = np.convolve(values, np.ones(span) / span, mode="valid")
         axes.plot(np.arange(1, len(values) + 1), values, color=class_colour(label), alpha=0.25, linewidth=0.8)
         axes.plot(np.arange(span, len(values) + 1), smooth, color=class_colour(label), linewidth=2)
-        axes.set(ylim=(0, None))
         set_texts(axes, token, "step")
         if axes.get_subplotspec().is_first_col():
             axes.set_ylabel("loss of eq. 1")
+    for axes in panels[:1]:
+        axes.set_ylim(0, None)  # of all, which share it: set before the others are drawn, it would cut them off
     figure.tight_layout()
     return figure

@@ -75,3 +75,9 @@ def test_only_what_draws_statistics_loads_seaborn():
     loads = (f"import sys; from dbb.report import {', '.join(chapters)}; "
              "print([name for name in ('seaborn', 'matplotlib.pyplot', 'captum') if name in sys.modules])")
     assert subprocess.check_output([sys.executable, "-c", loads], text=True).strip() == "[]"
+
+
+def test_a_word_is_broken_only_where_it_is_wider_than_its_place():
+    assert style.fold("swimmer at bamboo forest", 0.6, lines=4, size=8).split() == ["swimmer", "at", "bamboo", "forest"]
+    broken = style.fold("swimmer", 0.4, size=8)
+    assert "\n" in broken and broken.replace("\n", "") == "swimmer"

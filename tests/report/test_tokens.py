@@ -25,3 +25,8 @@ def test_the_smooth_line_is_the_running_mean():
 
 def test_few_steps_are_their_own_mean():
     assert inversion_curves({"<a>": np.array([1.0])}).axes[0].lines[1].get_ydata().tolist() == [1.0]
+
+
+def test_no_token_s_curve_is_cut_off():
+    low, high = inversion_curves({"<a>": np.full(8, 0.1), "<b>": np.full(8, 3.0)}).axes
+    assert low.get_ylim()[1] == high.get_ylim()[1] > 3
