@@ -1,37 +1,18 @@
 """From uint8 pixels to the classifier's input, on whole batches."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
 
 from dbb.errors import InputError
+from dbb.input_format import InputFormat
 
 AREAS = (0.7, 1.0)
 RATIOS = (3 / 4, 4 / 3)
 """A random crop's share of the picture's area and its width over height, least and most (ArianYp/DDB, data/)."""
 
 TRIES = 10
-
-
-@dataclass(frozen=True)
-class InputFormat:
-    """What the classifier is given of a picture.
-
-    size: px, of the input. mean, std: normalisation per channel, for RGB in 0..1.
-    margin: pictures are read at ``size + margin`` px; the input is their centre, as in Resize(256), CenterCrop(224).
-    """
-
-    size: int
-    mean: tuple[float, ...]
-    std: tuple[float, ...]
-    margin: int = 0
-
-    @property
-    def read_size(self) -> int:
-        """px at which pictures are read."""
-        return self.size + self.margin
 
 
 def centre(batch: torch.Tensor, size: int) -> torch.Tensor:

@@ -25,7 +25,7 @@ from dbb.data.mirrors import PARTS, hub_tables, stored_pictures, write_picture
 from dbb.data.tables import Table, read_table
 from dbb.data.unpack import unpack
 from dbb.errors import InputError
-from dbb.transforms import InputFormat
+from dbb.input_format import InputFormat
 
 COUNTS = {"train": (71629, 66874, 22880, 1387), "val": (8535, 8276, 2874, 182), "test": (9767, 7535, 2480, 180)}
 """Images per group g = 2 y + a of the official splits, before the draw (Sagawa et al. 2020, Table 7 of the paper)."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from dbb.data.dataset import Dataset
 from dbb.errors import InputError
-from dbb.transforms import InputFormat
+from dbb.input_format import InputFormat
 
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 

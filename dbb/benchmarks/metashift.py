@@ -22,7 +22,7 @@ from dbb.data.download import from_archive
 from dbb.data.files import Listing, visible_files
 from dbb.data.layout import find_top
 from dbb.errors import InputError
-from dbb.transforms import InputFormat
+from dbb.input_format import InputFormat
 
 CLASSES, THINGS = ("cat", "dog"), ("sofa", "bed", "bench", "bike", "shelf")
 TRAINING, SHELVES = ("cat(sofa)", "cat(bed)", "dog(bench)", "dog(bike)"), ("cat(shelf)", "dog(shelf)")

@@ -23,8 +23,8 @@ from dbb.benchmarks.entry import (
 from dbb.data.dataset import Drawn
 from dbb.data.images import ArrayPixels, ImageSet
 from dbb.errors import InputError
+from dbb.input_format import InputFormat
 from dbb.store import atomic_path
-from dbb.transforms import InputFormat
 from dbb.worlds.waterbirds.scenes import COLOURS, LAND_PLACES, LANDBIRDS, WATER_PLACES, WATERBIRDS, Scene
 from dbb.worlds.waterbirds.world import render_all, scene_seed
 

@@ -28,8 +28,8 @@ from dbb.benchmarks.own_settings import SECTIONS, read_settings
 from dbb.data.dataset import Files
 from dbb.data.own_files import ROLES, PictureTable, PictureTree, meanings
 from dbb.errors import InputError
+from dbb.input_format import InputFormat
 from dbb.store import project_root, resolve
-from dbb.transforms import InputFormat
 
 KEYS = ("name", "title", "extends", "classes", "attributes", "group_format", "class_word", "prompts", "mask_prompt",
         "models", "input", "generation_size", *SECTIONS, "data")

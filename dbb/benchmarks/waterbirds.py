@@ -22,7 +22,7 @@ from dbb.data.files import Listing
 from dbb.data.layout import SPLIT_CODES, find_top
 from dbb.data.mirrors import PARTS, hub_tables, stored_pictures, write_picture
 from dbb.data.tables import read_table
-from dbb.transforms import InputFormat
+from dbb.input_format import InputFormat
 
 COUNTS = {"train": (3498, 184, 56, 1057), "val": (467, 466, 133, 133), "test": (2255, 2255, 642, 642)}
 """Images per group g = 2 y + a. Table 6 of the paper prints 1,018 for the last of training; the files, and the paper's

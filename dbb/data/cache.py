@@ -1,20 +1,24 @@
 """Decoded once: what bounds training on photographs is decoding them, so a split is kept as a memory-mapped array."""
 
+from __future__ import annotations
+
 import hashlib
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
-import torch
 
 from dbb.data.images import PixelSource
 from dbb.errors import InputError
 from dbb.progress import track
 from dbb.store import atomic_path, locked, read_json, write_json
+
+if TYPE_CHECKING:
+    import torch
 
 CHUNK = 256  # images in memory while the array is made: 50 MB at 256 px
 
@@ -48,6 +52,8 @@ class CachedPixels:
         """See `dbb.data.images.PixelSource.read`."""
         if size != self.size:
             return self.source.read(indices, size)
+        import torch
+
         return torch.from_numpy(np.asarray(self._images[np.asarray(indices, dtype=np.int64)]))
 
     def make(self) -> None:

@@ -1,18 +1,22 @@
 """Pictures that lie on disk: listed with their labels, and decoded to RGB squares when they are asked for."""
 
+from __future__ import annotations
+
 import hashlib
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
-import torch
 from PIL import ExifTags, Image
 
 from dbb.data.images import ImageSet, read_pictures
 from dbb.errors import InputError
+
+if TYPE_CHECKING:
+    import torch
 
 Fit = Literal["stretch", "centre"]
 
@@ -69,7 +73,7 @@ class Listing:
     labels: np.ndarray
     attributes: np.ndarray
 
-    def at(self, positions: Sequence[int] | np.ndarray) -> "Listing":
+    def at(self, positions: Sequence[int] | np.ndarray) -> Listing:
         """Return the pictures at ``positions``, in that order."""
         return Listing(tuple(self.paths[i] for i in positions), self.labels[positions], self.attributes[positions])
 

@@ -1,17 +1,21 @@
 """A split of a benchmark: pixels on demand, labels, spurious attributes, and, where known, the truth."""
 
+from __future__ import annotations
+
 import hashlib
 import os
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
-from typing import Protocol, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 import numpy as np
-import torch
 from PIL import Image
 
 from dbb.errors import InputError
+
+if TYPE_CHECKING:
+    import torch
 
 T = TypeVar("T")
 
@@ -39,6 +43,8 @@ class ArrayPixels:
         """See `PixelSource.read`; ``size`` must be the stored size, which is never resampled."""
         if size != self.images.shape[1]:
             raise InputError(f"these images are {self.images.shape[1]} px, not {size}: ask for the stored size")
+        import torch
+
         return torch.from_numpy(self.images[np.asarray(indices)]).permute(0, 3, 1, 2).contiguous()
 
 
@@ -53,6 +59,8 @@ def read_pictures(read: Callable[[T], np.ndarray], items: Iterable[T], size: int
     """Return what ``read`` makes of each of ``items``, uint8 (size, size, 3), as uint8 (B, 3, size, size); in threads,
     since PIL lets others run while it decodes and resamples.
     """
+    import torch
+
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         pictures = list(pool.map(read, items))
     stacked = np.stack(pictures) if pictures else np.empty((0, size, size, 3), np.uint8)
@@ -112,7 +120,7 @@ class ImageSet:
         """Return uint8 (B, 3, size, size) of the images at ``positions`` (0..N-1) of this set."""
         return self.source.read(self.ids[np.asarray(positions, dtype=np.int64)], size)
 
-    def subset(self, positions: Sequence[int] | np.ndarray) -> "ImageSet":
+    def subset(self, positions: Sequence[int] | np.ndarray) -> ImageSet:
         """Return the images at ``positions``, in that order; ``ids`` still name the original split."""
         positions = np.asarray(positions, dtype=np.int64)
         truth = {name: values[positions] for name, values in self.truth.items()}

@@ -81,8 +81,8 @@ def _told(path: Path, classes: int | None, n_classes: int, seed: int) -> str:
     if classes == n_classes:
         return f"{path.name} is a trained classifier of {n_classes} classes: it stands as the base classifier."
     had = "has no head" if classes is None else f"has a head of {classes:,} classes, which was dropped"
-    return (f"{path.name} {had}: a head of {n_classes} was drawn from seed {seed}, and training goes on from this backbone, "
-            "as it would from the ImageNet weights.")
+    return (f"{path.name} {had}: a head of {n_classes} was drawn from seed {seed}, and training goes on from this "
+            "backbone, as it would from the ImageNet weights.")
 
 
 # ------------------------------------------------------------------------------------------------ reading

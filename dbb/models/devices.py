@@ -1,8 +1,13 @@
 """Where to compute, in which type of number, and how much at a time."""
 
-import torch
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 from dbb.errors import InputError
+
+if TYPE_CHECKING:
+    import torch
 
 MEMORY_BATCH = {16: 8, 40: 32, 80: 64}
 """GiB of a GPU -> images of 512 px inpainted at a time with Stable Diffusion 2 in half precision."""
@@ -16,6 +21,8 @@ def pick_device(name: str) -> torch.device:
 
     Raises InputError for a device that this machine lacks.
     """
+    import torch
+
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
@@ -29,6 +36,8 @@ def default_dtype(device: str | torch.device) -> torch.dtype:
     """Return the type for gradients and detectors, which need float32's range: bfloat16 on a GPU that computes in it
     (compute capability 8, Ampere, or newer), else float32.
     """
+    import torch
+
     device = torch.device(device)
     capable = device.type == "cuda" and torch.cuda.get_device_capability(device)[0] >= 8
     return torch.bfloat16 if capable else torch.float32
@@ -38,4 +47,6 @@ def sampling_dtype(device: str | torch.device) -> torch.dtype:
     """Return the type to sample in: float16 on a GPU, as the released code does, since it rounds eight times finer than
     bfloat16 and a sampler adds its steps up; float32 on a CPU.
     """
+    import torch
+
     return torch.float16 if torch.device(device).type == "cuda" else torch.float32

@@ -1,19 +1,28 @@
 """The manifest: one Parquet row per candidate image, from the plan through generation to pruning."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
-import torch
 from PIL import Image
 
 from dbb.data.images import ImageSet, read_pictures, resized
 from dbb.errors import InputError
 from dbb.store import atomic_path, require_file
 
+if TYPE_CHECKING:
+    import torch
+
 MANIFEST = "manifest.parquet"
+
+PSI, RHO = "psi", "rho"
+CONDITIONS = (PSI, RHO)
+"""The two conditions of pruning: eq. 3 looks at psi, eq. 5 at rho."""
 
 COLUMNS = {
     "image": "int64",  # running number

@@ -18,7 +18,7 @@ from dbb.models.classifier import load_trained, predict_logits
 from dbb.models.devices import pick_device
 from dbb.progress import track
 from dbb.record import Made, StageRun
-from dbb.stages.manifest import MANIFEST, generated_set, read_manifest, write_manifest
+from dbb.stages.manifest import CONDITIONS, MANIFEST, PSI, RHO, generated_set, read_manifest, write_manifest
 from dbb.stages.mask_table import MASKS, input_masks, load_masks
 from dbb.stages.outputs import load_outputs
 from dbb.stages.run import ALL, Run
@@ -27,10 +27,6 @@ from dbb.transforms import InputFormat, evaluation_input
 KEPT = "kept"
 LOOKS_LIKE_SOURCE = "looks like the source class"
 LOW_ATTRIBUTION = "low attribution"
-
-PSI, RHO = "psi", "rho"
-CONDITIONS = (PSI, RHO)
-"""The two heads: eq. 3 looks at psi, eq. 5 at rho."""
 
 
 @dataclass(frozen=True)

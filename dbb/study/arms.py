@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from dbb.results import ERM, METHOD
-from dbb.stages.pruning import CONDITIONS, PSI, RHO
+from dbb.stages.manifest import CONDITIONS, PSI, RHO
 
 SET_SIZES = (10, 20, 40)  # inversion-set sizes beside the benchmark's own, and 0, which is the class word
 
