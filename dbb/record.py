@@ -14,6 +14,7 @@ import resource
 import subprocess
 import sys
 import time
+import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -144,14 +145,15 @@ def _file_digest(path: Path, size: int, mtime_ns: int, ctime_ns: int, inode: int
 
 
 def _without_text(png: bytes) -> bytes:
-    """Return a PNG without its text chunks: the stamp in them is another after each change of code, and a picture that
-    came out the same is the same to whoever reads it.
+    """Return a PNG without its text chunks, where they are whole: the stamp in them is another after each change of
+    code, and a picture that came out the same is the same to whoever reads it.
     """
     parts, start = [png[:8]], 8  # after the signature, each chunk: its length, 4 letters, data, a checksum
     while start < len(png):
         end = start + 12 + int.from_bytes(png[start:start + 4], "big")
-        if png[start + 4:start + 8] != b"tEXt":
-            parts.append(png[start:end])
+        chunk = png[start:end]
+        if chunk[4:8] != b"tEXt" or zlib.crc32(chunk[4:-4]) != int.from_bytes(chunk[-4:], "big"):
+            parts.append(chunk)
         start = end
     return b"".join(parts)
 

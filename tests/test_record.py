@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from PIL import Image, PngImagePlugin
 
 from dbb import record
 from dbb.errors import InputError
@@ -235,6 +236,26 @@ def test_digests_are_of_content(tmp_path):
     assert folder_digest(folders[0]) != folder_digest(folders[1])
     (folders[0] / "unet").rename(folders[0] / "vae")
     assert folder_digest(folders[0]) not in {folder_digest(folders[1])}
+
+
+def write_png(path: Path, grey: int = 7, stamp: str = "one") -> Path:
+    info = PngImagePlugin.PngInfo()
+    info.add_text("dbb", stamp)
+    Image.new("RGB", (8, 8), (grey, 0, 0)).save(path, pnginfo=info)
+    return path
+
+
+def test_of_a_png_the_picture_counts_and_not_its_text(tmp_path):
+    first = file_digest(write_png(tmp_path / "a.png"))
+    assert file_digest(write_png(tmp_path / "b.png", stamp="another, longer one")) == first
+    assert file_digest(write_png(tmp_path / "c.png", grey=8)) != first
+    whole = write_png(tmp_path / "d.png").read_bytes()
+    for place in range(len(whole)):
+        (tmp_path / "d.png").write_bytes(whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1:])
+        assert file_digest(tmp_path / "d.png") != first, f"byte {place} changed, which PIL would not read"
+    for length in range(len(whole)):
+        (tmp_path / "d.png").write_bytes(whole[:length])
+        assert file_digest(tmp_path / "d.png") != first, f"cut off after {length} bytes"
 
 
 # ------------------------------------------------------------------------------------------------ several at once

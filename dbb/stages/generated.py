@@ -25,8 +25,8 @@ def generated(run: Run, settings: GenerationSettings | None = None, composited: 
 
     settings: None: the benchmark's own, fitted to the run's memory. composited, shard: as
     `dbb.stages.painting.generate` takes them; a shard has a record of its own and leaves the manifest to the call for
-    all. compiled: compile the denoiser. prompts: source id ->
-    its prompt, in place of the prompt with the target class's token; no token is read then.
+    all. compiled: compile the denoiser. prompts: source id -> its prompt, in place of the prompt with the target
+    class's token; no token is read then.
     Files: manifest.parquet and images/*.png.
     """
     bm, settings = run.benchmark, settings or fitted(run, run.benchmark.generation)

@@ -70,7 +70,7 @@ def test_a_record_says_what_it_was_made_from(tiny, finished):
     assert told["models"] == {"segmenter": folder_digest(resolve(tiny.segmenter))}
     assert told["inputs"] == {"data/train": run.made("data").metrics["splits"]["train"],
                               "erm/train.npz": run.made("erm").record["products"]["train.npz"]}
-    assert told["code"] == code_digest(("dbb.stages.masks", "masks"))
+    assert told["code"] == code_digest(("dbb.stages.masks", "masks"), ("dbb.benchmarks.splits", "load_split"))
     assert "seed" not in run.made("data").record["made_from"]
     everything = run.made("pruned").record["made_from"]["inputs"]["generated/*"]
     assert everything == digest_of(run.made("generated").record["products"])
@@ -108,6 +108,25 @@ def test_a_damaged_split_is_made_again(tiny, runs):
         run.split("train")
     made = [str(made) for made in make_stages(run, last="erm")]
     assert made[0] == "data: made now, since its files changed" and "found" in made[1]
+
+
+def test_a_stage_from_other_files_than_stand_now_is_refused(tiny, runs):
+    run = Run(tiny, 0, runs, "cpu")
+    [*make_stages(replace(run, benchmark=replace(tiny, erm=replace(tiny.erm, learning_rate=1e-2))), "erm")]
+    assert run.made("erm") and run.made("data")
+    with pytest.raises(InputError, match=r"masks of seed 0 was made from another erm/train\.npz than the one that "
+                                         "stands now: run notebook 04-masks again"):
+        run.made("masks")
+    for stage in ("generated", "pruned", "retrained"):
+        with pytest.raises(InputError, match=r"run notebook 0[3-7]"):
+            run.made(stage)
+    assert all(made for made in make_stages(run)) and run.made("retrained")
+
+
+@pytest.mark.parametrize("memory", [12, 24])
+def test_an_unknown_memory_is_refused(tiny, memory):
+    with pytest.raises(InputError, match=f"memory = {memory}: choose 16, 40, 80 GiB, the next one below yours"):
+        Run(tiny, memory=memory)
 
 
 # ------------------------------------------------------------------------------------------------ make and measure

@@ -107,6 +107,12 @@ def test_a_picture_that_went_lost_is_painted_again_and_nothing_after_it(tiny, ru
     assert made_anew(tiny, runs) == set()
 
 
+def test_pictures_that_come_out_the_same_under_another_stamp_stop_the_wave(tiny, runs):
+    made = generated(run_of(tiny, runs), replace(tiny.generation, per_class=(9, 9)))  # its K are those of the masks
+    assert made.metrics["painted_now"] == made.counts["generated"]
+    assert not pruned(run_of(tiny, runs)).new and not retrained(run_of(tiny, runs)).new
+
+
 def test_another_seed_shares_the_data_alone(tiny, runs):
     made = {made.record["stage"]: made for made in make_stages(run_of(tiny, runs, seed=1), last="erm")}
     assert [*made] == ["data", "erm"] and not made["data"].new and made["erm"].new
