@@ -199,16 +199,17 @@ def _changes(before: Mapping[str, Any] | None, made_from: Mapping[str, Any]) -> 
     """Return what of ``made_from`` is another than before, e.g. "code, settings.epochs"; "" where nothing was there."""
     if before is None:
         return ""
-    old, new = _flat(before["made_from"]), _flat(made_from)
+    old, new = flat(before["made_from"]), flat(made_from)
     changed = [key for key in {**old, **new} if (key in old, old.get(key)) != (key in new, new.get(key))]
     return ", ".join(changed) or "its files"
 
 
-def _flat(value: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    flat: dict[str, Any] = {}
+def flat(value: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Return a nested mapping as one, keys joined by dots: {"settings": {"epochs": 8}} -> {"settings.epochs": 8}."""
+    leaves: dict[str, Any] = {}
     for key, item in value.items():
-        flat |= _flat(item, f"{prefix}{key}.") if isinstance(item, Mapping) else {f"{prefix}{key}": item}
-    return flat
+        leaves |= flat(item, f"{prefix}{key}.") if isinstance(item, Mapping) else {f"{prefix}{key}": item}
+    return leaves
 
 
 # ------------------------------------------------------------------------------------------------ how it was made

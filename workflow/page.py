@@ -24,7 +24,8 @@ from dbb.benchmarks.entry import Benchmark
 from dbb.benchmarks.splits import source_code, source_identity
 from dbb.code import code_digest, imported
 from dbb.errors import InputError
-from dbb.record import RECORD, digest_of, file_digest, folder_digest, require
+from dbb.record import RECORD, digest_of, file_digest, flat, require
+from dbb.stages.run import model_identity
 from dbb.store import RESULTS, atomic_path, locked, plain, project_root, resolve
 
 METADATA = "dbb"
@@ -58,7 +59,7 @@ class Page:
         record = read_record(self.path)
         if record is None:
             return ["page"]
-        before, now = _flat(record["made_from"]), _flat(plain(self.made_from()))
+        before, now = flat(record["made_from"]), flat(plain(self.made_from()))
         return [key for key in {**before, **now} if before.get(key, "") != now.get(key, "")]
 
     def made_from(self) -> dict[str, Any]:
@@ -124,18 +125,10 @@ def _or_none(read: Callable[[], Any]) -> Any:
 
 
 def _identity(spec: str | None) -> str | None:
-    """What tells a model from another: the digest of its file or folder, or its name."""
-    path = None if spec is None else resolve(spec)
-    if path is None or not path.exists():
-        return spec
-    return folder_digest(path) if path.is_dir() else file_digest(path)
-
-
-def _flat(value: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    flat: dict[str, Any] = {}
-    for key, item in value.items():
-        flat |= _flat(item, f"{prefix}{key}.") if isinstance(item, Mapping) else {f"{prefix}{key}": item}
-    return flat
+    """What tells a model, or a file of weights, from another; of nothing, nothing."""
+    if spec is not None and resolve(spec).is_file():
+        return file_digest(resolve(spec))
+    return None if spec is None else model_identity(spec)
 
 
 def settings_of(value: Any) -> Any:
