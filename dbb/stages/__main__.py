@@ -2,7 +2,9 @@
 
 import argparse
 import logging
+import sys
 
+from dbb.errors import InputError
 from dbb.stages.all import STAGES, make_stages
 from dbb.stages.run import open_run
 
@@ -18,8 +20,11 @@ def main() -> None:
     parser.add_argument("--to", choices=STAGES, default=tuple(STAGES)[-1], help="the last stage to make")
     given = parser.parse_args()
     logging.basicConfig(level="INFO", format="%(message)s")
-    for made in make_stages(open_run(given.benchmark, given.seed, given.runs, given.device, given.memory), given.to):
-        print(made, flush=True)
+    try:
+        for made in make_stages(open_run(given.benchmark, given.seed, given.runs, given.device, given.memory), given.to):
+            print(made, flush=True)
+    except InputError as error:
+        sys.exit(str(error))
 
 
 if __name__ == "__main__":
