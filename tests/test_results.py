@@ -40,13 +40,16 @@ def make_run(folder: Path, painted: dict[str, int], finished: bool = True) -> No
     write_manifest(folder / "pruned" / MANIFEST, manifest([0] * 4 + [1] * 6, [True] * 3 + [False] * 7))
     for part, number in painted.items():
         where = folder / "generated" / ("run.json" if part == "whole" else f"shards/{part}/run.json")
-        write(where, wall_s=360.0 * number, metrics={"painted_now": number}, counts={"generated": 10})
+        write(where, wall_s=360.0 * number, metrics={"painted_now": number}, counts={"generated": 10},
+              made_from={"settings": {"steps": 10}})
 
 
 def test_every_finished_seed_has_its_rows_and_the_seconds_of_all_shards(tmp_path):
     make_run(tmp_path / "waterbirds/seed10", {"whole": 10})
     make_run(tmp_path / "waterbirds/seed2", {"whole": 0, "0-of-2": 6, "1-of-2": 4})
     make_run(tmp_path / "waterbirds/seed3", {"whole": 10}, finished=False)
+    write(tmp_path / "waterbirds/seed2/generated/shards/0-of-3/run.json", wall_s=99.0, metrics={"painted_now": 3},
+          counts={}, made_from={"settings": {"steps": 9}})  # left by an earlier making: it does not count
     results, times = collect_runs(WATERBIRDS, tmp_path)
     assert [run.seed for run in finished_runs(WATERBIRDS, tmp_path)] == [2, 10]
     assert list(results.columns) == COLUMNS and results["arm"].drop_duplicates().tolist() == ["erm", "method"]

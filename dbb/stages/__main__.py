@@ -21,7 +21,8 @@ def main() -> None:
     given = parser.parse_args()
     logging.basicConfig(level="INFO", format="%(message)s")
     try:
-        for made in make_stages(open_run(given.benchmark, given.seed, given.runs, given.device, given.memory), given.to):
+        run = open_run(given.benchmark, given.seed, given.runs, given.device, given.memory)
+        for made in make_stages(run, given.to):
             print(made, flush=True)
     except InputError as error:
         sys.exit(str(error))
