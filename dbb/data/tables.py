@@ -1,6 +1,7 @@
 """Tables of pictures as people have them: every value is text until a column is asked for as codes or as files."""
 
 import os
+import posixpath
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -70,6 +71,7 @@ class Table:
                 if name is None:
                     raise InputError(f"{self.place(position)}: {self.columns[column][position]!r} leads out of "
                                      f"{folder}: give the path of a picture inside that folder")
+            name = names[position] = posixpath.normpath(name)  # ./a.jpg and b//a.jpg are other spellings
             if seen.setdefault(name, position) != position:
                 raise InputError(f"{self.place(position)}: {name!r} has a row already, {self.rows[seen[name]]}: delete "
                                  "one of the two")

@@ -68,6 +68,8 @@ def test_another_code_is_named_with_its_line(tmp_path, value):
     ("..\\b.jpg", "leads out of"),
     ("a.jpg", "line 3: 'a.jpg' has a row already, 2: delete one"),
     ("x/../a.jpg", "line 3: 'a.jpg' has a row already, 2"),
+    ("./a.jpg", "line 3: 'a.jpg' has a row already, 2"),
+    (".//a.jpg", "line 3: 'a.jpg' has a row already, 2"),
 ])
 def test_a_file_that_cannot_be_meant_is_named_with_its_line(tmp_path, name, message):
     table = read_table(write(tmp_path / "t.csv", f"file,y\na.jpg,0\n{name},1\n"), COLUMNS)
