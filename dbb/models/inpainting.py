@@ -53,11 +53,6 @@ def compile_denoiser(pipe: StableDiffusionInpaintPipeline) -> None:
     pipe.unet.compile(fullgraph=True, dynamic=False)
 
 
-def is_compiled(pipe: StableDiffusionInpaintPipeline) -> bool:
-    """Return whether the denoiser was compiled."""
-    return pipe.unet._compiled_call_impl is not None
-
-
 def fit_memory(pipe: StableDiffusionInpaintPipeline, memory: int) -> int:
     """Make ``pipe`` fit a GPU of ``memory`` GiB, one of `MEMORY_BATCH`, and return the images to inpaint at a time.
 
