@@ -14,7 +14,7 @@ import pandas as pd
 
 from dbb.benchmarks import Benchmark, get_benchmark
 from dbb.errors import InputError
-from dbb.metrics import by_name
+from dbb.metrics import GROUP_IMAGES, by_name
 from dbb.record import RECORD
 from dbb.stages.manifest import MANIFEST, read_manifest
 from dbb.stages.run import Run
@@ -34,7 +34,8 @@ def collect_runs(benchmark: Benchmark, runs: str | Path) -> tuple[pd.DataFrame, 
     """Return the results of every finished seed of a benchmark, the arms "erm" and "method", and its times
     (`stage_times`).
 
-    Raises InputError when no seed is finished.
+    Raises:
+        InputError: when no seed is finished.
     """
     done = finished_runs(benchmark, runs)
     if not done:
@@ -61,16 +62,20 @@ def run_rows(run: Run) -> pd.DataFrame:
 
 
 def erm_rows(run: Run) -> pd.DataFrame:
-    """Return the results of a run's base classifier."""
-    metrics = stage_record(run, "erm")["metrics"]
-    return _rows(run, ERM, {"seconds": metrics.get("seconds")}, metrics)
+    """Return the results of a run's base classifier, and how many images they were measured on."""
+    metrics, names = stage_record(run, "erm")["metrics"], run.benchmark.group_names
+    images = [result_rows(run.benchmark.name, ERM, run.seed, split,
+                          {GROUP_IMAGES + name: n for name, n in zip(names, metrics["images"][split], strict=True)})
+              for split in MEASURED]
+    return pd.concat([_rows(run, ERM, {"seconds": metrics.get("seconds")}, metrics), *images], ignore_index=True)
 
 
 def retrained_rows(run: Run, arm: str, verdicts: pd.DataFrame | None = None) -> pd.DataFrame:
     """Return the results of a run's retraining under the name ``arm``.
 
-    verdicts: columns image, of the run's generated images, and right, whether it shows its class, <NA> where not known;
-    None: nothing is known.
+    Args:
+        verdicts: columns image, of the run's generated images, and right, whether it shows its class, <NA> where not
+            known; None: nothing is known.
     """
     record = stage_record(run, "retrained")
     metrics = record["metrics"]
@@ -138,7 +143,8 @@ def generation_seconds(folder: Path) -> float:
 def stage_record(run: Run, stage: str) -> dict[str, Any]:
     """Return the record of a stage as it stands; its files are not read.
 
-    Raises InputError, with what to run, when it was not made.
+    Raises:
+        InputError: with what to run, when it was not made.
     """
     return read_json(run.folder(stage) / RECORD)
 

@@ -9,11 +9,14 @@ from typing import Literal
 
 import numpy as np
 import pandas as pd
-from scipy.special import stdtrit
+from jaxtyping import Bool, Float, Float64
+from scipy.special import ndtri, stdtrit
 
 from dbb.errors import InputError
 
 LEVEL = 0.95
+PERCENT, POINTS = (0.0, 100.0), (-100.0, 100.0)
+"""What shares in %, and their differences, lie within."""
 
 KEYS = ["benchmark", "arm", "seed", "split", "measure"]
 COLUMNS = [*KEYS, "value"]
@@ -39,8 +42,12 @@ class Interval:
     def __str__(self) -> str:
         if not np.isfinite(self.mean):
             return "–"
-        spread = f" [{self.low:.1f}, {self.high:.1f}]" if np.isfinite(self.low) else ""
-        return f"{self.mean:.1f}{spread}"
+        return f"{self.mean:.1f} {self.ends}" if np.isfinite(self.low) else f"{self.mean:.1f}"
+
+    @property
+    def ends(self) -> str:
+        """The interval alone, as text; "–" where there is none."""
+        return f"[{self.low:.1f}, {self.high:.1f}]" if np.isfinite(self.low) else "–"
 
     @property
     def excludes_zero(self) -> bool:
@@ -48,17 +55,32 @@ class Interval:
         return bool(self.low > 0 or self.high < 0)
 
 
-def interval(values: Sequence[float] | pd.Series) -> Interval:
-    """Return the mean of ``values``, one per seed, with its 95 % interval by Student's t."""
-    values = np.asarray(values, dtype=np.float64)
+def interval(values: Sequence[float] | pd.Series, within: tuple[float, float] = (-np.inf, np.inf),
+             level: float = LEVEL) -> Interval:
+    """Return the mean of ``values``, one per seed, with its interval by Student's t.
+
+    It covers the mean over all seeds, on the same splits, with probability ``level`` where values are normal. A mean
+    of shares cannot leave 0..1: of the interval the part ``within`` the range is given, which covers it as often.
+    """
+    found = np.asarray(values, dtype=np.float64)
     nothing = float("nan")
-    if len(values) == 0:
+    if len(found) == 0:
         return Interval(nothing, nothing, nothing)
-    mean = float(values.mean())
-    if len(values) == 1:
+    mean = float(found.mean())
+    if len(found) == 1:
         return Interval(mean, nothing, nothing)
-    half = float(stdtrit(len(values) - 1, (1 + LEVEL) / 2) * values.std(ddof=1) / np.sqrt(len(values)))
-    return Interval(mean, mean - half, mean + half)
+    half = float(stdtrit(len(found) - 1, (1 + level) / 2) * found.std(ddof=1) / np.sqrt(len(found)))
+    return Interval(mean, max(mean - half, within[0]), min(mean + half, within[1]))
+
+
+def wilson(share: float, n: float, scale: float = 1.0) -> Interval:
+    """Return Wilson's 95 % interval (1927) of a share of ``n`` images: what another ``n`` images of the same kind could
+    have given the same classifier. It lies within 0..1; a ``scale`` of 100 gives %.
+    """
+    z = ndtri((1 + LEVEL) / 2)
+    middle = (share + z ** 2 / (2 * n)) / (1 + z ** 2 / n)
+    half = z / (1 + z ** 2 / n) * np.sqrt(share * (1 - share) / n + z ** 2 / (4 * n ** 2))
+    return Interval(scale * share, scale * float(middle - half), scale * float(middle + half))
 
 
 # ------------------------------------------------------------------------------------------------ tables of results
@@ -76,8 +98,9 @@ def result_rows(benchmark: str, arm: str, seed: int, split: str, measures: Mappi
 def read_results(path: str | Path) -> pd.DataFrame:
     """Return a table of results from a CSV file: `COLUMNS`, text but for seed, int64, and value, float64.
 
-    Raises InputError when the file is missing, lacks a column, has a seed or a value that is no number, or says one
-    thing twice; with its line, for the last two.
+    Raises:
+        InputError: when the file is missing, lacks a column, has a seed or a value that is no number, or says one thing
+            twice; with its line, for the last two.
     """
     path = Path(path)
     if not path.is_file():
@@ -91,16 +114,18 @@ def read_results(path: str | Path) -> pd.DataFrame:
                         (table.duplicated(KEYS), "says again what an earlier row says")):
         if wrong.any():
             row = int(np.argmax(wrong))
-            raise InputError(f"{path}, line {row + 2}: {', '.join(written.loc[row])!r} {what}")
+            raise InputError(f"{path}, line {row + 2}: {', '.join(written.iloc[row].astype(str))!r} {what}")
     return table.astype({"seed": "int64", "value": "float64"})
 
 
 def values(results: pd.DataFrame, arm: str, measure: str, split: str = "test", scale: float = 1.0) -> pd.Series:
     """Return a measure of an arm, float64, by seed in ascending order; empty where it was not measured.
 
-    scale: factor on every value; 100 gives shares in %.
+    Args:
+        scale: factor on every value; 100 gives shares in %.
 
-    Raises InputError when a seed has two values: the table then holds several benchmarks.
+    Raises:
+        InputError: when a seed has two values: the table then holds several benchmarks.
     """
     rows = results[(results["arm"] == arm) & (results["measure"] == measure) & (results["split"] == split)]
     if rows["seed"].duplicated().any():
@@ -109,14 +134,16 @@ def values(results: pd.DataFrame, arm: str, measure: str, split: str = "test", s
     return scale * rows.set_index("seed")["value"].astype("float64").sort_index()
 
 
-def paired(results: pd.DataFrame, one: str, other: str, measure: str = "worst_group", split: str = "test",
-           scale: float = 1.0) -> Interval:
-    """Return the mean difference ``one`` - ``other`` of a measure over the seeds that both ran.
+def percent(results: pd.DataFrame, arm: str, measure: str, split: str = "test") -> Interval:
+    """Return the mean of a share over an arm's seeds with its interval, in %."""
+    return interval(values(results, arm, measure, split, scale=100), PERCENT)
 
-    scale: factor on every value; 100 gives differences of shares in percentage points.
-    """
-    first, second = (values(results, arm, measure, split, scale) for arm in (one, other))
-    return interval((first - second).dropna())
+
+def paired(results: pd.DataFrame, one: str, other: str, measure: str = "worst_group", split: str = "test",
+           level: float = LEVEL) -> Interval:
+    """Return the mean difference ``one`` - ``other`` of a share over the seeds that both ran, in percentage points."""
+    first, second = (values(results, arm, measure, split, scale=100) for arm in (one, other))
+    return interval((first - second).dropna(), POINTS, level)
 
 
 def seeds_of(results: pd.DataFrame, *arms: str) -> list[int]:
@@ -133,26 +160,27 @@ def complete(results: pd.DataFrame, arms: Iterable[str]) -> pd.DataFrame:
 # ------------------------------------------------------------------------------------------------ choices
 
 
-def precision_recall(keep: np.ndarray, right: np.ndarray) -> tuple[float, float]:
+def precision_recall(keep: Bool[np.ndarray, " N"], right: Bool[np.ndarray, " N"]) -> tuple[float, float]:
     """Return the share of the kept that is right, NaN when none is kept, and the share of the right that is kept, NaN
     when none is right.
-
-    keep, right: bool (N,).
     """
     return share(right[keep]), share(keep[right])
 
 
-def share(chosen: np.ndarray) -> float:
-    """Return the share of True in bool (N,); NaN of nothing, and where float (N,) holds a NaN for "not known"."""
+def share(chosen: Bool[np.ndarray, " N"] | Float[np.ndarray, " N"]) -> float:
+    """Return the share of True; NaN of nothing, and where the array holds a NaN for "not known"."""
     return float(np.mean(chosen)) if len(chosen) else float("nan")
 
 
-def precision_recall_curve(scores: np.ndarray, right: np.ndarray, bounds: np.ndarray, keeps: Literal["below", "above"],
-                           among: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
-    """Return `precision_recall` at each of ``bounds``, float64 (T,) each.
+def precision_recall_curve(scores: Float[np.ndarray, " N"], right: Bool[np.ndarray, " N"],
+                           bounds: Float[np.ndarray, " T"], keeps: Literal["below", "above"],
+                           among: Bool[np.ndarray, " N"] | None = None,
+                           ) -> tuple[Float64[np.ndarray, " T"], Float64[np.ndarray, " T"]]:
+    """Return `precision_recall` at each of ``bounds``.
 
-    scores: float (N,), kept where they lie strictly below, or above, the bound; a NaN is kept nowhere. right: bool
-    (N,). among: bool (N,), what another condition keeps, None for all.
+    Args:
+        scores: kept where they lie strictly below, or above, the bound; a NaN is kept nowhere.
+        among: what another condition keeps, None for all.
     """
     keep = scores < bounds[:, None] if keeps == "below" else scores > bounds[:, None]
     if among is not None:

@@ -5,8 +5,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from dbb.benchmarks import get_benchmark
 from dbb.errors import InputError
-from dbb.metrics import MEASURES, GroupMetrics, by_name, confusions, evaluate, group_accuracies, group_counts
+from dbb.metrics import (
+    MEASURES,
+    GroupMetrics,
+    by_name,
+    confusions,
+    evaluate,
+    group_accuracies,
+    group_counts,
+    majority_groups,
+)
 
 # label, group, prediction: groups 0, 1, 3 have 4, 2, 2 images, group 2 none; right: 3, 1, 2.
 TABLE = np.array([[0, 0, 0], [0, 0, 0], [0, 0, 0], [0, 0, 1], [0, 1, 0], [0, 1, 1], [1, 3, 1], [1, 3, 1]])
@@ -19,7 +29,8 @@ def test_a_table_worked_by_hand():
     assert metrics.worst_group == 0.5
     assert metrics.average == 6 / 8
     assert metrics.weighted_average == pytest.approx((60 * 0.75 + 20 * 0.5 + 20 * 1.0) / 100)
-    assert metrics.as_dict().keys() == {"group_accuracy", "worst_group", "average", "weighted_average"}
+    assert metrics.as_dict().keys() == {
+        "group_accuracy", "worst_group", "average", "weighted_average", "full_weighted_average"}
 
 
 @st.composite
@@ -64,7 +75,7 @@ def test_order_does_not_matter_and_a_right_answer_is_the_own_class(case, random)
 def test_nothing_to_evaluate_is_refused():
     empty = np.array([], dtype=int)
     with pytest.raises(InputError, match="no images"):
-        evaluate(empty, empty, empty, 4, np.ones(4))
+        evaluate(empty, empty, empty, 4, np.ones(4, int))
 
 
 def test_groups_that_training_never_saw_have_no_weighted_average():
@@ -72,6 +83,27 @@ def test_groups_that_training_never_saw_have_no_weighted_average():
     measured = evaluate(np.array([0, 0, 1]), np.array([0, 1, 1]), np.array([0, 2, 2]), 4, np.array([0, 5, 0, 5]))
     assert np.isnan(measured.weighted_average)
     assert measured.worst_group == 0.5 and measured.average == pytest.approx(2 / 3)
+
+
+def test_a_split_drawn_from_a_larger_one_has_both_weighted_averages():
+    """CelebA: the paper trains on a class-balanced draw, the literature weights by the whole training split."""
+    groups, n = np.repeat(np.arange(4), 100), (99, 99, 85, 42)
+    right = np.concatenate([np.arange(100) < share for share in n])
+    labels = groups // 2
+    predictions = np.where(right, labels, 1 - labels)
+    drawn, full = np.array([12426, 11841, 22880, 1387]), np.array(get_benchmark("celeba").full_train_counts)
+    measured = evaluate(predictions, labels, groups, 4, drawn, full)
+    assert measured.weighted_average == pytest.approx(0.908, abs=5e-4)
+    assert measured.full_weighted_average == pytest.approx(0.965, abs=5e-4)
+    assert np.isnan(evaluate(predictions, labels, groups, 4, drawn).full_weighted_average)
+    assert [get_benchmark(name).full_train_counts for name in ("waterbirds", "metashift", "mini-waterbirds")] == [
+        None] * 3
+
+
+@pytest.mark.parametrize(("counts", "n_classes", "expected"), [
+    ([10, 2, 3, 40], 2, [0, 3]), ([10, 20, 3, 40, 5, 5], 3, [1, 3, 4]), ([1, 2, 3, 4, 5, 0], 2, [2, 4])])
+def test_a_class_s_majority_is_its_largest_group_in_training(counts, n_classes, expected):
+    assert majority_groups(np.array(counts), n_classes).tolist() == expected
 
 
 def test_confusions_count_every_image_once():

@@ -16,7 +16,8 @@ from dbb.statistics import COLUMNS, read_results, values
 
 WATERBIRDS = get_benchmark("waterbirds")
 ACCURACIES = {"worst_group": 0.5, "average": 0.75, "weighted_average": None, "group_accuracy": [0.5, 1.0, None, 0.75]}
-METRICS = {"val": ACCURACIES, "test": ACCURACIES, "seconds": 36.0, "best_epoch": 2}
+METRICS = {"val": ACCURACIES, "test": ACCURACIES, "seconds": 36.0, "best_epoch": 2,
+           "images": {"val": [7, 7, 0, 7], "test": [8, 6, 0, 8]}}
 
 
 def manifest(targets, kept, status="generated") -> pd.DataFrame:
@@ -57,6 +58,7 @@ def test_every_finished_seed_has_its_rows_and_the_seconds_of_all_shards(tmp_path
     assert values(results, "method", "kept/landbird", "train").to_dict() == {2: 3, 10: 3}
     assert values(results, "method", "generated/waterbird", "train").to_dict() == {2: 6, 10: 6}
     assert values(results, "erm", "seconds", "train").to_dict() == {2: 36.0, 10: 36.0}
+    assert values(results, "erm", "group_images/landbird on water").to_dict() == {2: 6, 10: 6}
     seconds = times.pivot(index="stage", columns="seed", values="seconds")
     assert (seconds == 3600.0).all(axis=None) and set(times["device"]) == {"a card"}
 

@@ -10,10 +10,13 @@ from scipy import stats
 from dbb.errors import InputError
 from dbb.statistics import (
     COLUMNS,
+    PERCENT,
+    POINTS,
     Interval,
     complete,
     interval,
     paired,
+    percent,
     precision_recall,
     precision_recall_curve,
     read_results,
@@ -21,6 +24,7 @@ from dbb.statistics import (
     seeds_of,
     share,
     values,
+    wilson,
 )
 
 NUMBERS = st.lists(st.floats(-100, 100), min_size=2, max_size=12)
@@ -58,6 +62,31 @@ def test_the_interval_moves_and_stretches_with_its_numbers(numbers, shift, scale
     assert one.low <= one.mean <= one.high
 
 
+def test_the_interval_of_shares_stays_in_their_range():
+    """Two seeds at 92 and 95.5 %: Student's own would end at 116."""
+    found, free = interval([92.0, 95.5], PERCENT), interval([92.0, 95.5])
+    assert found.high == 100 < free.high and (found.mean, found.low) == (free.mean, free.low)
+    assert interval([-99.0, 50.0], POINTS).low == -100
+    results = table(("one", 1, 0.99), ("one", 2, 0.6), ("other", 1, 0.02), ("other", 2, 0.3))
+    assert percent(results, "one", "worst_group").high == 100 == paired(results, "one", "other").high
+
+
+def test_a_stricter_level_is_wider():
+    numbers = [1.0, 2.0, 4.0, 7.0]
+    low, high = stats.t.interval(0.99, 3, 3.5, stats.sem(numbers))
+    found = interval(numbers, level=0.99)
+    assert (found.low, found.high) == pytest.approx((low, high))
+
+
+@given(st.integers(1, 1000), st.data())
+def test_the_interval_of_one_share_is_scipy_s_wilson(n, data):
+    hits = data.draw(st.integers(0, n))
+    theirs = stats.binomtest(hits, n).proportion_ci(0.95, "wilson")
+    found = wilson(hits / n, n, scale=100)
+    assert (found.low, found.high) == pytest.approx((100 * theirs.low, 100 * theirs.high), abs=1e-9)
+    assert -1e-9 <= found.low <= found.mean + 1e-9 and found.mean - 1e-9 <= found.high <= 100 + 1e-9
+
+
 def test_one_value_has_no_interval_and_none_has_no_mean():
     one, none = interval([4.0]), interval([])
     assert one.mean == 4.0 and np.isnan([one.low, one.high]).all() and str(one) == "4.0" and not one.excludes_zero
@@ -70,7 +99,7 @@ def test_one_value_has_no_interval_and_none_has_no_mean():
 
 def test_differences_are_paired_by_seed():
     results = table(("one", 1, 0.8), ("one", 2, 0.9), ("one", 3, 0.7), ("other", 3, 0.5), ("other", 1, 0.7))
-    found = paired(results, "one", "other", scale=100)
+    found = paired(results, "one", "other")
     expected = stats.ttest_rel([80, 70], [70, 50]).confidence_interval(0.95)
     assert (found.low, found.mean, found.high) == pytest.approx((expected.low, 15.0, expected.high))
     assert paired(results, "one", "one") == Interval(0.0, 0.0, 0.0)

@@ -14,8 +14,8 @@ RESULTS = re.compile(r"(<!-- results: .*? -->\n).*?(<!-- end of results -->)", r
 
 
 def whole_text(records: Records, benchmark: Benchmark, results: Path) -> str:
-    """Return all that stands between the two comments: the run in the book, and the study in the folder ``results``."""
-    return f"{run_table(records, benchmark)}\n{study_summary(results)}"
+    """Return all that stands between the two comments: the study in the folder ``results``, and the run in the book."""
+    return f"{study_summary(results)}\n{run_table(records, benchmark)}"
 
 
 def run_table(records: Records, benchmark: Benchmark) -> str:
@@ -23,7 +23,8 @@ def run_table(records: Records, benchmark: Benchmark) -> str:
     seed = next(record["seed"] for record in records if "seed" in record)
     table = accuracy_table(measured(records), benchmark.group_names)
     rows = [[name, f"{row['ERM']:.1%}", f"{row['DBB']:.1%}", f"{row['change']:+.1f}"] for name, row in table.iterrows()]
-    caption = f"Test accuracy on {benchmark.title}, measured by the run in the book (seed {seed}); change in points."
+    caption = (f"Test accuracy on {benchmark.title} in the run that the book shows, seed {seed}; change in points. The "
+               "settings were chosen on this seed's validation split: the table above is the one to quote.")
     return f"{caption}\n\n{markdown_table(['', 'ERM', 'DBB', 'change'], rows)}\n"
 
 

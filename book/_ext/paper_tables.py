@@ -5,14 +5,15 @@ come from reported.yml, measured ones from results/<benchmark>/, and no table ho
 """
 
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
 from dbb.benchmarks import Benchmark, TrainingSettings, get_benchmark
-from dbb.metrics import MEASURES
+from dbb.metrics import FULL, MEASURES
 from dbb.report.markdown import markdown_table
 from dbb.results import ERM, METHOD, RESULTS, TIMES
-from dbb.statistics import interval, read_results, seeds_of, values
+from dbb.statistics import percent, read_results, seeds_of, values
 from dbb.transforms import AREAS
 
 NAMES = ("waterbirds", "celeba", "metashift")
@@ -48,12 +49,12 @@ NOT_RUN = (
 )
 
 
-def paper_pages(reported: dict, results: Path) -> dict[str, bytes]:
+def paper_pages(reported: dict[str, Any], results: Path) -> dict[str, bytes]:
     """Return file name -> content of what the benchmarks' pages include, all from one call.
 
     reported: the content of reported.yml. results: the folder with a folder of results per benchmark.
     """
-    pages = {}
+    pages: dict[str, str] = {}
     for name in NAMES:
         benchmark = get_benchmark(name)
         pages |= {
@@ -156,7 +157,7 @@ def code(text: str) -> str:
 
 # ------------------------------------------------------------------------------------------------ published
 
-def published_part(reported: dict, bm: Benchmark) -> str:
+def published_part(reported: dict[str, Any], bm: Benchmark) -> str:
     """Return the published tables that concern one benchmark: group sizes, accuracies, pruning, an ablation, hours."""
     parts = [
         f"**Images per group, Tables 6 to 8.** {reported['tables6-8']['note']}",
@@ -175,12 +176,12 @@ def published_part(reported: dict, bm: Benchmark) -> str:
     return "\n\n".join(parts)
 
 
-def rows_of(table: dict, title: str) -> list[list]:
+def rows_of(table: dict[str, Any], title: str) -> list[list[Any]]:
     """Return the rows of a published table that begin with a dataset's ``title``, without it."""
     return [row[1:] for row in table["rows"] if row[0] == title]
 
 
-def accuracy_rows(reported: dict, bm: Benchmark) -> list[list[str]]:
+def accuracy_rows(reported: dict[str, Any], bm: Benchmark) -> list[list[str]]:
     table = reported["table1"]
     column = table["columns"].index(bm.title)
     methods = {row[0]: row[column] for row in table["rows"]}
@@ -188,10 +189,10 @@ def accuracy_rows(reported: dict, bm: Benchmark) -> list[list[str]]:
     return [*([name, methods[name]] for name in RANGES), ["DBB, the paper's, without pruning", f"{unpruned} / –"]]
 
 
-def pruning_rows(reported: dict, bm: Benchmark) -> list[list[str]]:
+def pruning_rows(reported: dict[str, Any], bm: Benchmark) -> list[list[str]]:
     names, generated, pruned = (cell.split(" / ") for cell in rows_of(reported["table2"], bm.title)[0][:3])
     shares = rows_of(reported["table4"], bm.title)[0]
-    return [[name, made, out, int(made) - int(out), share]
+    return [[name, made, out, str(int(made) - int(out)), share]
             for name, made, out, share in zip(names, generated, pruned, shares, strict=True)]
 
 
@@ -205,20 +206,21 @@ def measured_part(results: Path, bm: Benchmark) -> str:
     if not (folder / RESULTS).is_file():
         return NOT_RUN.format(name=bm.name)
     measured, times = read_results(folder / RESULTS), pd.read_csv(folder / TIMES)
-    rows = [[title, len(seeds_of(measured, arm)), *(measured_cell(measured, arm, name) for name in MEASURES)]
+    measures = {key: name for key, name in MEASURES.items() if key != FULL or (measured["measure"] == FULL).any()}
+    rows = [[title, len(seeds_of(measured, arm)), *(measured_cell(measured, arm, name) for name in measures)]
             for arm, title in MODELS.items()]
     seeds = ", ".join(map(str, seeds_of(measured, METHOD)))
     caption = f"**Accuracy on test, measured here.** Mean over the seeds {seeds} and its 95 % interval, in %."
     closing = (f"On average {pictures(measured, 'generated'):,.0f} images were generated and "
                f"{pictures(measured, 'kept'):,.0f} kept; masks, generation and pruning took {hours(times)} per seed on "
                f"{', '.join(times.loc[times['stage'] == 'generated', 'device'].unique())}.")
-    return "\n\n".join([caption, markdown_table(["model", "seeds", *MEASURES.values()], rows), closing])
+    return "\n\n".join([caption, markdown_table(["model", "seeds", *measures.values()], rows), closing])
 
 
 def measured_cell(measured: pd.DataFrame, arm: str, measure: str) -> str:
     """Return the mean and interval of a measure on test in %; a dash where it does not exist for every seed."""
-    shares = values(measured, arm, measure, scale=100)
-    return str(interval(shares)) if len(shares) == len(seeds_of(measured, arm)) else "–"
+    complete = len(values(measured, arm, measure)) == len(seeds_of(measured, arm))
+    return str(percent(measured, arm, measure)) if complete else "–"
 
 
 def pictures(measured: pd.DataFrame, what: str) -> float:

@@ -5,8 +5,9 @@ A stage never asks which benchmark it runs on; it takes values from the entry.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Literal
 
-from dbb.data.dataset import Dataset
+from dbb.data.dataset import Dataset, Files
 from dbb.errors import InputError
 from dbb.input_format import InputFormat
 
@@ -16,13 +17,19 @@ VALIDATION_MINORITY, HIGH_LOSS = "validation minority", "high loss"
 SOURCES = (VALIDATION_MINORITY, HIGH_LOSS)
 """Where a token's images come from: the validation split's group labels, or the highest training losses."""
 
+Score = Literal["probability", "logit"]
+SCORES: tuple[Score, ...] = ("probability", "logit")
+"""What the classifier says of a class: its softmax probability, or its logit."""
+
 
 @dataclass(frozen=True)
 class TrainingSettings:
     """Training of the base classifier: plain cross-entropy.
 
-    optimiser: "adamw", "adam" or "sgd" (momentum 0.9). schedule: "cosine" or "constant". augmentation: "none",
-    "flip" or "crop" (`dbb.transforms.training_input`).
+    Attributes:
+        optimiser: "adamw", "adam" or "sgd" (momentum 0.9).
+        schedule: "cosine" or "constant".
+        augmentation: "none", "flip" or "crop" (`dbb.transforms.training_input`).
     """
 
     epochs: int
@@ -36,8 +43,13 @@ class TrainingSettings:
 
 @dataclass(frozen=True)
 class InversionSettings:
-    """Textual inversion, eq. 1. ``images``: inversion-set size per class; ``initial_word``: where a token starts;
-    ``vectors``: embeddings per token (the paper: 1); ``source``: one of `SOURCES`.
+    """Textual inversion, eq. 1.
+
+    Attributes:
+        images: inversion-set size per class.
+        initial_word: where a token starts.
+        vectors: embeddings per token (the paper: 1).
+        source: one of `SOURCES`.
     """
 
     images: int
@@ -51,9 +63,14 @@ class InversionSettings:
 
 @dataclass(frozen=True)
 class MaskSettings:
-    """Language masks. ``threshold``: score above which a pixel (or a detected box) counts; ``pad``: px added around;
-    ``box``: replace the padded mask by its bounding box; ``min_area``: smaller masks (share of the image) are
-    failures; ``choice``: of several, the "best" or the "first" (`dbb.stages.masks.choose_mask`).
+    """Language masks.
+
+    Attributes:
+        threshold: score above which a pixel (or a detected box) counts.
+        pad: px added around.
+        box: replace the padded mask by its bounding box.
+        min_area: smaller masks (share of the image) are failures.
+        choice: of several, the "best" or the "first" (`dbb.stages.masks.choose_mask`).
     """
 
     threshold: float
@@ -65,9 +82,12 @@ class MaskSettings:
 
 @dataclass(frozen=True)
 class GenerationSettings:
-    """Inpainting, eq. 2. ``per_class``: K lowest-loss samples of each source class; ``sampler``: a name of
-    `dbb.models.inpainting.SAMPLERS`; ``pairs``: the (source class, target class) pairs that are painted; None: all
-    ordered pairs.
+    """Inpainting, eq. 2.
+
+    Attributes:
+        per_class: K lowest-loss samples of each source class.
+        sampler: a name of `dbb.models.inpainting.SAMPLERS`.
+        pairs: the (source class, target class) pairs that are painted; None: all ordered pairs.
     """
 
     per_class: tuple[int, ...]
@@ -80,19 +100,27 @@ class GenerationSettings:
 
 @dataclass(frozen=True)
 class PruningSettings:
-    """Bicephalous pruning, eq. 3-5. ``thresholds``: P per TARGET class; None: the ``quantile`` of the run's own scores.
-    ``on``: what eq. 4 attributes, the "probability" or the "logit" of the new class; ``steps``: points of its integral.
+    """Bicephalous pruning, eq. 3-5.
+
+    Attributes:
+        thresholds: P per TARGET class; None: the ``quantile`` of the run's own scores.
+        on: what eq. 4 attributes, the "probability" or the "logit" of the new class.
+        steps: points of its integral.
     """
 
     quantile: float
     thresholds: tuple[float | None, ...]
-    on: str
+    on: Score
     steps: int
 
 
 @dataclass(frozen=True)
 class RetrainingSettings(TrainingSettings):
-    """Eq. 6-8. ``gammas``: weight of the images generated INTO each class."""
+    """Eq. 6-8.
+
+    Attributes:
+        gammas: weight of the images generated INTO each class.
+    """
 
     gammas: tuple[float, ...] = field(kw_only=True)
 
@@ -101,17 +129,22 @@ class RetrainingSettings(TrainingSettings):
 class Benchmark:
     """One dataset with its words, sizes, models and settings.
 
-    data: where the splits come from. classes, attributes: names of y and of a; the group g = len(attributes) * y + a;
-        one attribute "" where none is known, so that the groups are the classes.
-    group_format: how the name of a group is made of the two, class first.
-    class_word: the [class word] of the paper's prompt templates. mask_prompt: the segmenter's prompt.
-    templates: prompts with a place ``{}`` for the token; the first one also generates.
-    input_format: what the classifier is given of a picture. generation_size: px, of the text-to-image model.
-    classifier, inpainting, segmenter: which models, as `dbb.models` loads them.
-    oracle: folder of a judge of generated images, None where the truth is not known; oracle_labels: for each class,
-        what the judge calls its members.
+    Attributes:
+        data: where the splits come from.
+        classes, attributes: names of y and of a; the group g = len(attributes) * y + a; one attribute "" where none is
+            known, so that the groups are the classes.
+        group_format: how the name of a group is made of the two, class first.
+        class_word: the [class word] of the paper's prompt templates.
+        mask_prompt: the segmenter's prompt.
+        templates: prompts with a place ``{}`` for the token; the first one also generates.
+        input_format: what the classifier is given of a picture.
+        generation_size: px, of the text-to-image model.
+        classifier, inpainting, segmenter: which models, as `dbb.models` loads them.
+        oracle: folder of a judge of generated images, None where the truth is not known.
+        oracle_labels: for each class, what the judge calls its members.
 
-    Raises InputError when a setting does not fit the classes.
+    Raises:
+        InputError: when a setting does not fit the classes.
     """
 
     name: str
@@ -169,6 +202,13 @@ class Benchmark:
     def group_names(self) -> tuple[str, ...]:
         """Names of the groups in the order g = A * y + a, e.g. "landbird on water"."""
         return tuple(self.group_format.format(c, a) for c in self.classes for a in self.attributes)
+
+    @property
+    def full_train_counts(self) -> tuple[int, ...] | None:
+        """Images per group of the whole training split, where the one to train on is drawn from it; else None."""
+        if not isinstance(self.data, Files) or self.data.draw is None or self.data.counts is None:
+            return None
+        return self.data.counts["train"]
 
     @property
     def has_groups(self) -> bool:

@@ -6,11 +6,25 @@ order, and what they are called. Accuracies are written in %, differences in per
 
 from collections.abc import Mapping, Sequence
 
+import numpy as np
 import pandas as pd
 
-from dbb.metrics import GROUP_ACCURACY, MEASURES
+from dbb.metrics import FULL, GROUP_ACCURACY, GROUP_IMAGES, MEASURES
 from dbb.report.style import BASE_COLOUR, INK, METHOD_COLOUR, WIDTH, Figure, fold
-from dbb.statistics import complete, interval, paired, seeds_of, values
+from dbb.statistics import (
+    LEVEL,
+    PERCENT,
+    Interval,
+    complete,
+    interval,
+    paired,
+    percent,
+    seeds_of,
+    values,
+    wilson,
+)
+
+OTHER_IMAGES = "worst group, other test images"
 
 
 def titles_of(results: pd.DataFrame, titles: Mapping[str, str], *names: str) -> dict[str, str]:
@@ -22,28 +36,49 @@ def titles_of(results: pd.DataFrame, titles: Mapping[str, str], *names: str) -> 
 
 
 def effect_table(results: pd.DataFrame, titles: Mapping[str, str], reference: str) -> pd.DataFrame:
-    """Return a row per arm: worst group and both averages as "mean [low, high]", "–" where one does not exist, and the
-    worst group's paired difference with the arm ``reference`` ("–" for itself).
+    """Return a row per arm: worst group and averages as "mean [low, high]" over the seeds, "–" where one does not
+    exist; how far another test split could move the worst group (`other_test_images`); and the worst group's paired
+    difference with the arm ``reference`` ("–" for itself).
     """
     rows = {}
     for arm, title in titles.items():
-        measures = {name: str(interval(values(results, arm, measure, scale=100))) for measure, name in MEASURES.items()}
-        difference = "–" if arm == reference else str(paired(results, arm, reference, scale=100))
+        measures = {name: str(percent(results, arm, measure)) for measure, name in MEASURES.items()}
+        difference = "–" if arm == reference else str(paired(results, arm, reference))
         rows[title] = {"seeds": len(seeds_of(results, arm)), **measures,
+                       OTHER_IMAGES: other_test_images(results, arm).ends,
                        f"worst group less {titles[reference]}'s": difference}
-    return pd.DataFrame(rows).T
+    table = pd.DataFrame(rows).T
+    return table.drop(columns=[MEASURES[FULL]]) if (table[MEASURES[FULL]] == "–").all() else table
+
+
+def other_test_images(results: pd.DataFrame, arm: str) -> Interval:
+    """Return Wilson's interval of an arm's mean worst group, in %: what as many other test images could have given the
+    same classifiers. It takes the size of the smallest group, since the worst one need not be the same in every seed.
+    All seeds are measured on the same images, so no number of seeds narrows it.
+    """
+    shares = values(results, arm, "worst_group")
+    sizes = results[results["measure"].str.startswith(GROUP_IMAGES) & (results["split"] == "test")]["value"]
+    if shares.empty or sizes.empty:
+        return Interval(np.nan, np.nan, np.nan)
+    return wilson(shares.mean(), sizes[sizes > 0].min(), scale=100)
 
 
 def differences_table(results: pd.DataFrame, one: str, titles: Mapping[str, str]) -> pd.DataFrame:
-    """Return a row per arm: how far the worst group of ``one`` stands above it, paired by seed, and whether the
-    interval leaves out 0.
+    """Return a row per arm: how far the worst group of ``one`` stands above it, paired by seed; whether the interval
+    leaves out 0; and whether it does so at the level that n rows looked at together need (Bonferroni's, 1 - 0.05 / n).
     """
     rows = {}
+    together = f"without 0, all {len(titles)} at once"
     for arm, title in titles.items():
-        difference = paired(results, one, arm, scale=100)
+        difference = paired(results, one, arm)
+        strict = paired(results, one, arm, level=1 - (1 - LEVEL) / len(titles))
         rows[title] = {"seeds": len(seeds_of(results, one, arm)), "points above": str(difference),
-                       "without 0": "yes" if difference.excludes_zero else "no"}
+                       "without 0": _yes(difference), together: _yes(strict)}
     return pd.DataFrame(rows).T
+
+
+def _yes(difference: Interval) -> str:
+    return "yes" if difference.excludes_zero else "no"
 
 
 def group_table(results: pd.DataFrame, titles: Mapping[str, str], group_names: Sequence[str]) -> pd.DataFrame:
@@ -57,8 +92,48 @@ def group_table(results: pd.DataFrame, titles: Mapping[str, str], group_names: S
     return pd.DataFrame(rows).T.dropna(axis="columns", how="all")
 
 
+def group_differences_table(results: pd.DataFrame, titles: Mapping[str, str], reference: str,
+                            group_names: Sequence[str]) -> pd.DataFrame:
+    """Return a row per arm but ``reference``: how far every group's accuracy stands above that of the reference, as
+    "mean [low, high]" in points, paired by seed; groups without images are left out.
+    """
+    present = [name for name in group_names if len(values(results, reference, GROUP_ACCURACY + name))]
+    rows = {title: {"seeds": len(seeds_of(results, arm, reference)),
+                    **{name: str(paired(results, arm, reference, GROUP_ACCURACY + name)) for name in present}}
+            for arm, title in titles.items() if arm != reference}
+    return pd.DataFrame(rows).T
+
+
+def pairs_table(results: pd.DataFrame, pairs: Sequence[tuple[str, str]], titles: Mapping[str, str]) -> pd.DataFrame:
+    """Return a row per pair of arms that were both run: how far the worst group of the first stands above that of the
+    second, paired by seed, and whether the interval leaves out 0.
+    """
+    rows = []
+    for one, other in pairs:
+        if seeds := seeds_of(results, one, other):
+            difference = paired(results, one, other)
+            rows.append({"worst group of": titles[one], "less that of": titles[other], "seeds": len(seeds),
+                         "points": str(difference), "without 0": _yes(difference)})
+    return pd.DataFrame(rows)
+
+
+def describe_difference(results: pd.DataFrame, one: str, other: str, titles: Mapping[str, str]) -> str:
+    """Return a sentence, in Markdown, on how far the worst group of ``one`` stands above or below that of ``other``,
+    paired by seed, with its interval; and whether that could be nothing.
+    """
+    difference, n = paired(results, one, other), len(seeds_of(results, one, other))
+    side = "above" if difference.mean > 0 else "below"
+    unsure = "" if difference.excludes_zero else f", which {n} seed{'s' * (n != 1)} cannot tell from nothing"
+    return (f"The worst group of “{titles[one]}” stands **{abs(difference.mean):.1f} points {side}** that of "
+            f"“{titles[other]}”, {difference.ends}{unsure}.")
+
+
 def size_titles(arms: Mapping[int, str]) -> dict[str, str]:
-    """Return arm -> title of Table 5's rows, smallest set first. arms: images in the inversion set -> arm."""
+    """Return arm -> title of Table 5's rows, smallest set first.
+
+    Args:
+        arms: images in the inversion set -> arm.
+    """
     return {arm: f"inversion set of {n}" for n, arm in sorted(arms.items())}
 
 
@@ -71,13 +146,17 @@ def size_table(results: pd.DataFrame, titles: Mapping[str, str]) -> pd.DataFrame
         made, kept = (pictures(results, arm, what).mean() for what in ("generated", "kept"))
         rows.append({"size": title, "seeds": len(seeds_of(results, arm)), "generated": round(made),
                      "pruned": round(made - kept),
-                     "right before pruning (%)": str(interval(values(results, arm, "right", "train", scale=100))),
-                     "worst group (%)": str(interval(values(results, arm, "worst_group", scale=100)))})
+                     "right before pruning (%)": str(percent(results, arm, "right", "train")),
+                     "worst group (%)": str(percent(results, arm, "worst_group"))})
     return pd.DataFrame(rows)
 
 
 def pictures(results: pd.DataFrame, arm: str, what: str) -> pd.Series:
-    """Return how many pictures of all classes an arm had, by seed. what: "generated" or "kept"."""
+    """Return how many pictures of all classes an arm had, by seed.
+
+    Args:
+        what: "generated" or "kept".
+    """
     rows = results[(results["arm"] == arm) & results["measure"].str.startswith(f"{what}/")]
     return rows.groupby("seed")["value"].sum()
 
@@ -85,7 +164,8 @@ def pictures(results: pd.DataFrame, arm: str, what: str) -> pd.Series:
 def inversion_table(rows: pd.DataFrame) -> pd.DataFrame:
     """Return, per class, the mean loss on unseen images before and after inversion, and its change in %.
 
-    rows: of inversion.csv, columns class, unseen_before, unseen_after, a row per seed.
+    Args:
+        rows: of inversion.csv, columns class, unseen_before, unseen_after, a row per seed.
     """
     table = {}
     for name, part in rows.groupby("class", sort=False):
@@ -120,7 +200,7 @@ def arms_figure(results: pd.DataFrame, titles: Mapping[str, str], reference: str
              "palette": colours, "legend": False, "ax": axes}
     sns.stripplot(dots, **shown, jitter=False, size=4, alpha=0.55)
     for drawn in axes.collections:
-        drawn.set_offsets(drawn.get_offsets() - (0, 0.24))  # above the interval, which would hide them
+        drawn.set_offsets(np.asarray(drawn.get_offsets()) - (0, 0.24))  # above the interval, which would hide them
     sns.pointplot(dots, **shown, errorbar=ends, linestyle="none", marker="D", markersize=4, err_kws={"linewidth": 2})
     for place, arm in enumerate(titles):
         mean = interval(dots.loc[dots["arm"] == arm, "value"]).mean
@@ -135,5 +215,5 @@ def arms_figure(results: pd.DataFrame, titles: Mapping[str, str], reference: str
 
 def ends(shown: pd.Series) -> tuple[float, float]:
     """Return the ends of the 95 % interval of ``shown``, as seaborn asks for them."""
-    found = interval(shown)
+    found = interval(shown, PERCENT)
     return found.low, found.high

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from matplotlib.patches import Patch
 
 from dbb.report.groups import draw_group_curves, draw_loss
@@ -15,6 +16,7 @@ from dbb.report.style import (
     fold,
     group_colour,
     ink_on,
+    is_leftmost,
     legend_below,
     panel_figure,
     set_texts,
@@ -25,7 +27,8 @@ from dbb.report.style import (
 def training_curves(history: Sequence[Mapping[str, Any]], group_names: Sequence[str]) -> Figure:
     """Return the training loss over the epochs, and the validation accuracy of every group beside it.
 
-    history: as `dbb.training.Training` has it, with validation.
+    Args:
+        history: as `dbb.training.Training` has it, with validation.
     """
     figure = Figure((WIDTH, 2.8))
     loss, accuracy = figure.subplots(1, 2, width_ratios=(1, 2.2))
@@ -42,10 +45,11 @@ def confusion_figure(counts: np.ndarray, classes: Sequence[str], group_names: Se
     """Return a bar per group that has images, divided into the shares given to each class, in the colours of the
     classes: first its own class, full, then the others, pale.
 
-    counts: integers (G, C), how many images of each group g = A * y + a were given to each class.
+    Args:
+        counts: integers (G, C), how many images of each group g = A * y + a were given to each class.
     """
     n_groups, n_classes = counts.shape
-    present = np.flatnonzero(counts.sum(axis=1))
+    present = np.flatnonzero(counts.sum(axis=1)).tolist()
     figure = Figure((WIDTH, 0.6 + 0.42 * len(present)))
     axes = figure.subplots()
     shares = 100 * counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
@@ -70,11 +74,67 @@ def confusion_figure(counts: np.ndarray, classes: Sequence[str], group_names: Se
     return figure
 
 
+def ranking_table(minority: Mapping[str, np.ndarray], k: int) -> pd.DataFrame:
+    """Return how many of the ``k`` first images of a class are of its minority, a row per ranking and one for a choice
+    at random: columns K, minority, "minority share".
+
+    Args:
+        minority: ranking -> minority images among the first 1, 2, ..., float (images of the class,).
+    """
+    n = len(next(iter(minority.values())))
+    taken = {ranking: counts[k - 1] for ranking, counts in minority.items()}
+    taken["at random, on average"] = k * next(iter(minority.values()))[-1] / n
+    table = pd.DataFrame({"K": k, "minority": pd.Series(taken, dtype="float64")})
+    return table.assign(**{"minority share": table["minority"] / k})
+
+
+def describe_rankings(tables: Mapping[str, pd.DataFrame]) -> str:
+    """Return a sentence for each class on which way of choosing took fewest minority images, and which most.
+
+    Args:
+        tables: class -> as `ranking_table` gives it.
+    """
+    sentences = []
+    for name, table in tables.items():
+        ordered = table["minority"].sort_values(kind="stable")
+        if np.isclose(ordered.iloc[0], ordered.iloc[-1]):
+            sentences.append(f"Of the {table['K'].iloc[0]:,} of class *{name}* every way takes {ordered.iloc[0]:,.1f} "
+                             "minority images.")
+            continue
+        told = [f"{count:,.1f} ({ranking})" for ranking, count in ordered.items()]
+        sentences.append(f"Of the {table['K'].iloc[0]:,} of class *{name}*, from fewest to most, "
+                         f"{', '.join(told[:-1])} and {told[-1]} are minority images.")
+    return " ".join(sentences)
+
+
+def describe_losses(losses: np.ndarray, labels: np.ndarray, minority: np.ndarray, classes: Sequence[str]) -> str:
+    """Return a sentence for each class that has both, in Markdown, on how surely the loss tells its minority images
+    from the others: the share of pairs, one of each, in which the minority image has the higher loss (the area under
+    the ROC curve). It is counted on these very images, so it is exact for them.
+
+    Args:
+        losses: float (N,).
+        labels: int (N,).
+        minority: bool (N,).
+    """
+    sentences = []
+    for label, name in enumerate(classes):
+        few, many = losses[(labels == label) & minority], np.sort(losses[(labels == label) & ~minority])
+        if len(few) and len(many):
+            below, ties = np.searchsorted(many, few, "left"), np.searchsorted(many, few, "right")
+            sentences.append(f"Of a minority and a majority image of class *{name}*, the minority image has the higher "
+                             f"loss in **{(below + ties).mean() / 2 / len(many):.1%}** of all pairs.")
+    return " ".join(sentences) or "No class has a minority here."
+
+
 def ranking_figure(losses: np.ndarray, labels: np.ndarray, groups: np.ndarray, taken: Sequence[int],
                    classes: Sequence[str], group_names: Sequence[str]) -> Figure:
     """Return, per class, each image's loss by its rank, minority groups on top, and a line where the K lowest end.
 
-    losses: float (N,); labels, groups: int (N,); taken: K per class.
+    Args:
+        losses: float (N,).
+        labels, groups: int (N,).
+        taken: K per class.
     """
     figure, panels = panel_figure(len(classes), 2.7, sharey=True)
     handles = {}
@@ -94,7 +154,7 @@ def ranking_figure(losses: np.ndarray, labels: np.ndarray, groups: np.ndarray, t
         axes.set(yscale="log")
         set_texts(axes, classes[label], "rank by loss, lowest first", pad=16)
     for axes in panels:
-        if axes.get_subplotspec().is_first_col():
+        if is_leftmost(axes):
             axes.set_ylabel("cross-entropy")
     figure.tight_layout()
     legend_below(figure, [handles[group] for group in sorted(handles)], [group_names[g] for g in sorted(handles)])

@@ -34,7 +34,8 @@ RIGHT, WRONG, UNKNOWN = "shows the new class", "does not", "generated"
 def pruning_table(manifest: pd.DataFrame, classes: Sequence[str]) -> pd.DataFrame:
     """Return the paper's Table 2: per row of `by_source`, how many were generated, and pruned for which reason.
 
-    manifest: after `dbb.stages.pruning.decide`.
+    Args:
+        manifest: after `dbb.stages.pruning.decide`.
     """
     made = manifest[manifest["status"] == "generated"]
     rows = {name: _reasons(manifest.loc[here & (manifest["status"] == "generated"), "reason"])
@@ -52,11 +53,13 @@ def _reasons(reason: pd.Series) -> dict[str, int]:
 def condition_table(manifest: pd.DataFrame, right: np.ndarray) -> pd.DataFrame:
     """Return how well each pruning condition tells right images from wrong ones.
 
-    manifest: after `dbb.stages.pruning.decide`. right: bool (B,), for its generated rows in their order.
-
     One row per condition, over the images it was asked about: all of them for eq. 3, those with a rho for
     eq. 4 and 5. precision: the share of what it keeps that is right; recall: the share of what is right that it
     keeps; "wrong pruned": the share of what is wrong that it prunes. A share of nothing is NaN.
+
+    Args:
+        manifest: after `dbb.stages.pruning.decide`.
+        right: bool (B,), for its generated rows in their order.
     """
     made = manifest.loc[manifest["status"] == "generated"]
     right = np.asarray(right, dtype=bool)
@@ -83,13 +86,16 @@ def score_histograms(panels: Sequence[tuple[str, np.ndarray, float, np.ndarray |
                      keeps: Literal["below", "above"]) -> Figure:
     """Return a histogram per panel, with the bound that decides and, where known, right and wrong apart.
 
-    panels: (title, scores (B,), bound, right bool (B,) or None where no truth is known).
-    score, bound: names on the axis and at the line; keeps: "below" or "above" the bound is kept.
+    Args:
+        panels: (title, scores (B,), bound, right bool (B,) or None where no truth is known).
+        score, bound: names on the axis and at the line.
+        keeps: "below" or "above" the bound is kept.
     """
     import seaborn as sns
 
     figure, axes_of = panel_figure(len(panels), 2.8)
-    colours, handles = {WRONG: WRONG_COLOUR, RIGHT: RIGHT_COLOUR, UNKNOWN: RIGHT_COLOUR}, {}
+    colours = {WRONG: WRONG_COLOUR, RIGHT: RIGHT_COLOUR, UNKNOWN: RIGHT_COLOUR}
+    handles: dict[str, Patch] = {}
     for axes, (title, scores, limit, right) in zip(axes_of, panels, strict=True):
         verdicts = np.full(len(scores), UNKNOWN) if right is None else np.where(right, RIGHT, WRONG)
         shown = [UNKNOWN] if right is None else [WRONG, RIGHT]
@@ -126,6 +132,24 @@ def draw_agreement(axes: Axes, x: np.ndarray, y: np.ndarray) -> None:
     axes.scatter(x, y, s=9, color=RIGHT_COLOUR, alpha=0.6, linewidths=0)
 
 
+def describe_bound(rho: np.ndarray, change: np.ndarray, on: Literal["probability", "logit"], steps: int) -> str:
+    """Return a sentence on how far ``rho`` is from the ``change`` of the score, both (N,), and on how often it leaves
+    the -1..1 in which a difference of probabilities lies.
+    """
+    if len(rho) == 0:
+        return "No pair was scored."
+    gap = np.abs(rho - change)
+    text = (f"Over {len(rho):,} pairs the integral of {steps} points is off by {gap.mean():.4f} on average, and by "
+            f"{gap.max():.4f} at most.")
+    if on == "logit":
+        return text
+    beyond = np.abs(rho) > 1
+    if not beyond.any():
+        return f"{text} No ρ lies beyond ±1, the bound of a difference of two probabilities."
+    return (f"{text} By that error, {beyond.mean():.1%} of the pairs have a ρ beyond ±1, the bound of a difference of "
+            f"two probabilities, the farthest {np.abs(rho).max():.3f}.")
+
+
 # ------------------------------------------------------------------------------------------------ attributions
 
 
@@ -133,7 +157,10 @@ def path_figure(pictures: Pictures, alphas: np.ndarray, curve_alphas: np.ndarray
                 score: str) -> Figure:
     """Return the way of eq. 4: pictures x + alpha (x' - x) above the score of the new class along it.
 
-    pictures: uint8 (T, 3, S, S), at ``alphas`` (T,); scores: (N,), at ``curve_alphas``.
+    Args:
+        pictures: uint8 (T, 3, S, S), at ``alphas`` (T,).
+        scores: (N,), at ``curve_alphas``.
+        score: what the axis of ``scores`` is called.
     """
     figure = image_grid([list(pictures)], column_labels=[rf"$\alpha$ = {a:.2f}" for a in alphas])
     width, height = figure.get_size_inches()
@@ -155,9 +182,11 @@ def path_figure(pictures: Pictures, alphas: np.ndarray, curve_alphas: np.ndarray
 def attribution_figure(rows: Sequence[tuple[str, Pictures, Pictures, Pictures, Pictures]]) -> Figure:
     """Return original, mask, generated image and attributions, a row per pair.
 
-    rows: (label, original uint8 (3, S, S), generated likewise, mask bool (S, S), attributions float (3, S, S)).
-    The attributions are summed over the channels; blue speaks for the new class, red against it, each row on a scale
-    of its own.
+    The attributions are summed over the channels; blue speaks for the new class, red against it, each row on a scale of
+    its own.
+
+    Args:
+        rows: (label, original uint8 (3, S, S), generated likewise, mask bool (S, S), attributions float (3, S, S)).
     """
     figure = image_grid(
         [[original, with_mask(original, mask), generated, None] for _, original, generated, mask, _ in rows],

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from dbb.metrics import MEASURES
+from dbb.metrics import FULL, MEASURES
 from dbb.report.groups import NAME_WIDTH, UPRIGHT, draw_group_bars, group_table, pale_to_full_legend
 from dbb.report.pictures import Pictures, picture_axes, show_picture, with_mask
 from dbb.report.style import (
@@ -30,18 +30,21 @@ MOST_PAIRS = 4  # rows of the first page's picture
 
 
 def accuracy_table(measured: Mapping[str, Mapping[str, Any]], group_names: Sequence[str]) -> pd.DataFrame:
-    """Return accuracies, a row per group that has images and per measure, a column per model, and the change in points.
+    """Return accuracies, a row per group that has images and per measure, a column per model, and the change in points;
+    the full split's weighted average only where there is one.
 
-    measured: model name -> the fields of `GroupMetrics`, the base model first. "change" is the last model's less
-    the first's, in percentage points.
+    Args:
+        measured: model name -> the fields of `GroupMetrics`, the base model first. "change" is the last model's less
+            the first's, in percentage points.
     """
     columns = {}
     for model, metrics in measured.items():
-        shares = [*metrics["group_accuracy"], *(metrics[key] for key in MEASURES)]
+        shares = [*metrics["group_accuracy"], *(metrics.get(key) for key in MEASURES)]
         columns[model] = [float("nan") if value is None else value for value in shares]
     table = pd.DataFrame(columns, index=[*group_names, *MEASURES.values()], dtype="float64")
-    is_measure = np.arange(len(table)) >= len(group_names)  # a group may have a measure's name
-    table = table[table.notna().any(axis=1) | is_measure]
+    n = len(group_names)  # rows are told by their places: a group may have a measure's name
+    always = np.array([False] * n + [name != FULL for name in MEASURES])
+    table = table[table.notna().any(axis=1) | always]
     if len(measured) > 1:
         table["change"] = 100 * (table.iloc[:, -1] - table.iloc[:, 0])
     return table
@@ -50,7 +53,8 @@ def accuracy_table(measured: Mapping[str, Mapping[str, Any]], group_names: Seque
 def describe_change(before: Mapping[str, Any], after: Mapping[str, Any], group_names: Sequence[str]) -> str:
     """Return a sentence or two, in Markdown, on what retraining did to the worst group and to the average.
 
-    before, after: the fields of `GroupMetrics`, of the same split.
+    Args:
+        before, after: the fields of `GroupMetrics`, of the same split.
     """
     worst = [group_names[_lowest(metrics["group_accuracy"])] for metrics in (before, after)]
     same = "still" if worst[0] == worst[1] else "now"
@@ -75,8 +79,10 @@ def headline_figure(pairs: Sequence[tuple[str, Pictures, Pictures, Pictures]],
                     measured: Mapping[str, Mapping[str, Any]], group_names: Sequence[str]) -> Figure:
     """Return the book's first picture: what is repainted, and what retraining on it does to every group.
 
-    pairs: (label, original, its mask, generated image), a row per direction, of which the first `MOST_PAIRS` are
-    shown; measured: model name -> the fields of `GroupMetrics`, before and after.
+    Args:
+        pairs: (label, original, its mask, generated image), a row per direction, of which the first `MOST_PAIRS` are
+            shown.
+        measured: model name -> the fields of `GroupMetrics`, before and after.
     """
     pairs = pairs[:MOST_PAIRS]
     labels = [fold(label, 1.1, lines=1) for label, *_ in pairs]
@@ -115,11 +121,12 @@ def _headline_bars(figure: Figure, left: float, measured: Mapping[str, Mapping[s
 def funnel(manifest: pd.DataFrame, right: np.ndarray | None = None) -> pd.DataFrame:
     """Return what is left of the planned images after each step, a row per step and target class.
 
-    manifest: after `dbb.stages.pruning.decide`. right: bool (B,), for its generated rows in their order; None where no
-    truth is known.
-
     Columns: step, target_class, images, right (the share that shows the target class; NaN where not known, and
     before anything is painted).
+
+    Args:
+        manifest: after `dbb.stages.pruning.decide`.
+        right: bool (B,), for its generated rows in their order; None where no truth is known.
     """
     made = (manifest["status"] == "generated").to_numpy()
     passed = made & (manifest["psi"] < manifest["Psi"]).to_numpy(bool)
@@ -143,7 +150,10 @@ def funnel(manifest: pd.DataFrame, right: np.ndarray | None = None) -> pd.DataFr
 def funnel_figure(steps: Sequence[str], images: np.ndarray, right: np.ndarray, titles: Sequence[str]) -> Figure:
     """Return how many images are left after each step, a panel per target class, from top to bottom.
 
-    images: (D, T); right: (D, T), the share that shows the new class, NaN where not known; titles: (D,).
+    Args:
+        images: (D, T), how many.
+        right: (D, T), the share that shows the new class, NaN where not known.
+        titles: (D,).
     """
     figure, panels = panel_figure(len(titles), 0.7 + 0.32 * len(steps), sharey=True)
     places = np.arange(len(steps))[::-1]
@@ -167,7 +177,8 @@ def funnel_figure(steps: Sequence[str], images: np.ndarray, right: np.ndarray, t
 def describe_pruning(steps: pd.DataFrame) -> str:
     """Return a sentence, in Markdown, on what pruning did to the share of right images.
 
-    steps: as `funnel` gives it.
+    Args:
+        steps: as `funnel` gives it.
     """
     made, kept = (steps[steps["step"] == step] for step in ("generated", "kept"))
     n_made, n_kept = int(made["images"].sum()), int(kept["images"].sum())

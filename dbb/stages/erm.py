@@ -4,12 +4,13 @@ from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
-import torch
-from torch import nn
+from jaxtyping import Float
+from torch import Tensor, nn
 
 from dbb.benchmarks.entry import TrainingSettings
 from dbb.data.dataset import SPLITS
 from dbb.data.images import ImageSet
+from dbb.input_format import InputFormat
 from dbb.metrics import evaluate, group_counts
 from dbb.models.classifier import Classifier, load_classifier, predict_logits, save_classifier
 from dbb.models.devices import pick_device
@@ -18,7 +19,6 @@ from dbb.stages.outputs import outputs_of, save_outputs
 from dbb.stages.run import Run
 from dbb.store import require_file, resolve
 from dbb.training import Batch, Examples, Settings, Training, Validation, fit, remove_checkpoint
-from dbb.transforms import InputFormat
 
 
 def train_erm(model: Classifier, train: ImageSet, validation: ImageSet, settings: Settings,
@@ -26,11 +26,14 @@ def train_erm(model: Classifier, train: ImageSet, validation: ImageSet, settings
               checkpoint: str | Path | None = None, stamp: str = "") -> Training:
     """Train ``model`` in place with plain cross-entropy and return the history.
 
-    The last epoch's weights are kept: choosing an epoch by its worst group would use group labels, and the
-    paper's base model uses none. ``validation`` is only watched.
-    precision, checkpoint, stamp: as `dbb.training.fit` takes them.
+    The last epoch's weights are kept: choosing an epoch by its worst group would use group labels, and the paper's base
+    model uses none. ``validation`` is only watched.
 
-    Raises InputError as `dbb.training.fit`.
+    Args:
+        precision, checkpoint, stamp: as `dbb.training.fit` takes them.
+
+    Raises:
+        InputError: as `dbb.training.fit`.
     """
     examples = Examples([train], [np.zeros(len(train))], input_format.read_size)
     n_groups = train.n_attributes * model.head.out_features
@@ -39,7 +42,7 @@ def train_erm(model: Classifier, train: ImageSet, validation: ImageSet, settings
                precision=precision, checkpoint=checkpoint, stamp=stamp)
 
 
-def cross_entropy_loss(model: nn.Module, batch: Batch) -> torch.Tensor:
+def cross_entropy_loss(model: nn.Module, batch: Batch) -> Float[Tensor, ""]:
     """Return the mean cross-entropy of a batch."""
     return nn.functional.cross_entropy(model(batch.images), batch.labels)
 
@@ -53,12 +56,19 @@ def erm(run: Run, settings: TrainingSettings | None = None, checkpoint: str | No
         precision: str = "float32") -> Made:
     """Make or load the stage: the base classifier, and what it says of every image of every split.
 
-    settings: None: the benchmark's own. checkpoint: a file with a trained classifier to take in place of training
-    (`dbb.models.checkpoints.load_checkpoint`); one with another head only starts it. precision: as `dbb.training.fit`.
-    Files: model.safetensors; train.npz, val.npz, test.npz (`dbb.stages.outputs.Outputs`). Metrics: accuracies per
-    split, "history", "seconds", "images_per_second", and "checkpoint", a sentence on the one that was given.
+    Files: model.safetensors; train.npz, val.npz, test.npz (`dbb.stages.outputs.Outputs`).
 
-    Raises InputError for a checkpoint that does not fit, and as `dbb.training.fit`.
+    Metrics: accuracies per split, "history", "seconds", "images_per_second", "images", those of each group per split,
+    and "checkpoint", a sentence on the one that was given.
+
+    Args:
+        settings: None: the benchmark's own.
+        checkpoint: a file with a trained classifier to take in place of training
+            (`dbb.models.checkpoints.load_checkpoint`); one with another head only starts it.
+        precision: as `dbb.training.fit`.
+
+    Raises:
+        InputError: for a checkpoint that does not fit, and as `dbb.training.fit`.
     """
     bm, settings = run.benchmark, settings or run.benchmark.erm
 
@@ -71,16 +81,17 @@ def erm(run: Run, settings: TrainingSettings | None = None, checkpoint: str | No
             stage.metrics |= {"history": training.history, "seconds": training.seconds,
                               "images_per_second": training.images_per_second}
         save_classifier(stage.path(MODEL), model)
-        train_counts = group_counts(splits["train"].groups, len(bm.group_names))
+        counts = {name: group_counts(images.groups, len(bm.group_names)) for name, images in splits.items()}
+        stage.metrics["images"] = counts
         for name, images in splits.items():
             said = outputs_of(predict_logits(model, images, bm.input_format), images)
             save_outputs(stage.path(f"{name}.npz"), said)
-            stage.metrics[name] = evaluate(said.logits.argmax(1), images.labels, images.groups, len(train_counts),
-                                           train_counts).as_dict()
+            stage.metrics[name] = evaluate(said.logits.argmax(1), images.labels, images.groups, len(bm.group_names),
+                                           counts["train"], bm.full_train_counts).as_dict()
         remove_checkpoint(stage.folder / RESUMED)
 
     given = {**asdict(settings), "input": asdict(bm.input_format), "classes": len(bm.classes),
-             "groups": len(bm.group_names), "precision": precision,
+             "groups": len(bm.group_names), "full_train_counts": bm.full_train_counts, "precision": precision,
              "checkpoint": None if checkpoint is None else file_digest(require_file(resolve(checkpoint)))}
     return run.make("erm", given, {"data": SPLITS}, work, {"classifier": bm.classifier})
 

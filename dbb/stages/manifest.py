@@ -9,14 +9,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
+from jaxtyping import Int, UInt8
 from PIL import Image
+from torch import Tensor
 
 from dbb.data.images import ImageSet, read_pictures, resized
 from dbb.errors import InputError
 from dbb.store import atomic_path, require_file
 
 if TYPE_CHECKING:
-    import torch
+    pass
 
 MANIFEST = "manifest.parquet"
 
@@ -40,17 +42,19 @@ COLUMNS = {
     "psi": "float64",  # softmax of the source class, eq. 3
     "Psi": "float64",
     "rho": "float64",  # attribution score, eq. 5
+    "change": "float64",  # of the new class's score, from the source to this image
     "P": "float64",
     "kept": "boolean",  # <NA> until pruning decides
     "reason": "str",
 }
-"""Every column of a manifest and its type; pruning fills in the last six."""
+"""Every column of a manifest and its type; pruning fills in the last seven."""
 
 
 def write_manifest(path: str | Path, manifest: pd.DataFrame) -> None:
     """Write a manifest as Parquet, atomically.
 
-    Raises InputError when a column is missing.
+    Raises:
+        InputError: when a column is missing.
     """
     _require_columns(manifest, str(path))
     with atomic_path(path) as temporary:
@@ -60,7 +64,8 @@ def write_manifest(path: str | Path, manifest: pd.DataFrame) -> None:
 def read_manifest(path: str | Path) -> pd.DataFrame:
     """Read a manifest.
 
-    Raises InputError when the file is missing, corrupt, or lacks a column.
+    Raises:
+        InputError: when the file is missing, corrupt, or lacks a column.
     """
     path = require_file(path)
     try:
@@ -77,10 +82,11 @@ def _require_columns(manifest: pd.DataFrame, name: str) -> None:
         raise InputError(f"{name} is no manifest, it lacks {', '.join(missing)}: run notebook 05-generate")
 
 
-def read_png(path: Path, size: int) -> np.ndarray:
-    """Return one generated image as uint8 (size, size, 3), resampled where it was generated at another size.
+def read_png(path: Path, size: int) -> UInt8[np.ndarray, "{size} {size} 3"]:
+    """Return one generated image, resampled where it was generated at another size.
 
-    Raises InputError when the file is missing or corrupt.
+    Raises:
+        InputError: when the file is missing or corrupt.
     """
     try:
         with Image.open(path) as image:
@@ -98,30 +104,34 @@ class GeneratedPixels:
     directory: Path
     files: dict[int, str]
 
-    def read(self, indices: Sequence[int], size: int) -> torch.Tensor:
+    def read(self, indices: Sequence[int] | np.ndarray, size: int) -> Tensor:
         """Return the images at ``indices`` as uint8 (B, 3, size, size)."""
         return read_pictures(lambda i: read_png(self.directory / self.files[int(i)], size), indices, size)
 
 
-def load_generated(directory: str | Path, rows: pd.DataFrame, size: int) -> torch.Tensor:
-    """Return the images of some manifest ``rows``, in their order: uint8 (B, 3, size, size).
+def load_generated(directory: str | Path, rows: pd.DataFrame, size: int) -> UInt8[Tensor, "B 3 {size} {size}"]:
+    """Return the images of some manifest ``rows``, in their order.
 
-    directory: the folder that the manifest was written into.
+    Args:
+        directory: the folder that the manifest was written into.
 
-    Raises InputError for a missing or corrupt file, or a row without an image.
+    Raises:
+        InputError: for a missing or corrupt file, or a row without an image.
     """
     numbers = rows["image"].to_numpy()
     return generated_set(directory, rows, np.zeros(len(rows), np.int64), 1).pixels(range(len(numbers)), size)
 
 
 def generated_set(
-    directory: str | Path, rows: pd.DataFrame, attributes: np.ndarray, n_attributes: int
+    directory: str | Path, rows: pd.DataFrame, attributes: Int[np.ndarray, " B"], n_attributes: int
 ) -> ImageSet:
     """Return the images of some manifest ``rows`` as an `ImageSet` labelled with their target classes.
 
-    attributes: int64 (B,), of each image's original, whose background it keeps; ids are the ``image`` numbers.
+    Args:
+        attributes: of each image's original, whose background it keeps; ids are the ``image`` numbers.
 
-    Raises InputError for a row without an image.
+    Raises:
+        InputError: for a row without an image.
     """
     unmade = rows.loc[rows["status"] != "generated"]
     if len(unmade):

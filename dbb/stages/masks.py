@@ -7,6 +7,8 @@ import numpy as np
 import pandas as pd
 import torch
 import torch.nn.functional as F
+from jaxtyping import Bool, Float32, Int, Int64, UInt8
+from torch import Tensor
 
 from dbb.benchmarks.entry import MaskSettings
 from dbb.data.images import ImageSet
@@ -18,17 +20,20 @@ from dbb.record import Made, StageRun
 from dbb.stages.mask_table import MASKS, SOURCES, MaskTable, covered, save_masks
 from dbb.stages.outputs import load_outputs
 from dbb.stages.run import Run
-from dbb.stages.selection import OWN_LOSS, easiest
+from dbb.stages.selection import OWN_LOSS, RELEASED_BATCH, easiest
 from dbb.store import write_table
 
 
-def choose_mask(candidates: Candidates, min_area: float, choice: str = "best") -> tuple[torch.Tensor, float] | None:
-    """Return the mask, bool (S, S), and score of one of the candidates that cover ``min_area`` of the image; None when
+def choose_mask(candidates: Candidates, min_area: float, choice: str = "best",
+                ) -> tuple[Bool[Tensor, "S S"], float] | None:
+    """Return the mask and score of one of the candidates that cover ``min_area`` of the image; None when
     there is none.
 
-    choice: "best", of the highest score, or "first", as the released code takes it.
+    Args:
+        choice: "best", of the highest score, or "first", as the released code takes it.
 
-    Raises InputError for another choice.
+    Raises:
+        InputError: for another choice.
     """
     if choice not in ("best", "first"):
         raise InputError(f"unknown choice of a mask {choice!r}: choose 'best' or 'first'")
@@ -40,15 +45,15 @@ def choose_mask(candidates: Candidates, min_area: float, choice: str = "best") -
     return candidates.masks[chosen], float(candidates.scores[chosen])
 
 
-def pad_mask(mask: torch.Tensor, pixels: int) -> torch.Tensor:
-    """Grow a mask, bool (S, S), by ``pixels`` to each side (a square): a tight mask would dictate the
+def pad_mask(mask: Bool[Tensor, "S S"], pixels: int) -> Bool[Tensor, "S S"]:
+    """Grow a mask by ``pixels`` to each side (a square): a tight mask would dictate the
     silhouette of what is painted into it.
     """
     return F.max_pool2d(mask[None].float(), 2 * pixels + 1, stride=1, padding=pixels)[0].bool()
 
 
-def box_mask(mask: torch.Tensor) -> torch.Tensor:
-    """Return the filled bounding box of a mask, bool (S, S); an empty mask stays empty."""
+def box_mask(mask: Bool[Tensor, "S S"]) -> Bool[Tensor, "S S"]:
+    """Return the filled bounding box of a mask; an empty mask stays empty."""
     box = torch.zeros_like(mask)
     if mask.any():
         (rows,), (columns,) = (mask.any(dim=d).nonzero(as_tuple=True) for d in (1, 0))
@@ -56,8 +61,8 @@ def box_mask(mask: torch.Tensor) -> torch.Tensor:
     return box
 
 
-def inpainting_mask(mask: torch.Tensor, pad: int, box: bool) -> torch.Tensor:
-    """Return where the inpainting may paint, bool (S, S): ``mask`` grown by ``pad`` px, then boxed if ``box``."""
+def inpainting_mask(mask: Bool[Tensor, "S S"], pad: int, box: bool) -> Bool[Tensor, "S S"]:
+    """Return where the inpainting may paint: ``mask`` grown by ``pad`` px, then boxed if ``box``."""
     grown = pad_mask(mask, pad)
     return box_mask(grown) if box else grown
 
@@ -65,7 +70,7 @@ def inpainting_mask(mask: torch.Tensor, pad: int, box: bool) -> torch.Tensor:
 def find_masks(
     segmenter: Segmenter,
     images: ImageSet,
-    positions: np.ndarray,
+    positions: Int[np.ndarray, " N"],
     prompt: str,
     settings: MaskSettings,
     size: int,
@@ -73,8 +78,9 @@ def find_masks(
 ) -> MaskTable:
     """Segment the images at ``positions`` of ``images`` by ``prompt``, at ``size`` px.
 
-    Returns a table that keeps both the segmentation and the mask to inpaint. An image without a mask is a
-    counted failure (`MaskTable.n_failed`), not an error.
+    Returns:
+        A table that keeps both the segmentation and the mask to inpaint. An image without a mask is a counted failure
+        (`MaskTable.n_failed`), not an error.
     """
     positions = np.asarray(positions, dtype=np.int64)
     positions = positions[np.argsort(images.ids[positions], kind="stable")]
@@ -97,14 +103,14 @@ def find_masks(
 def masked_images(
     segmenter: Segmenter,
     images: ImageSet,
-    positions: np.ndarray,
+    positions: Int[np.ndarray, " N"],
     prompt: str,
     settings: MaskSettings,
     size: int,
     batch_size: int = 50,
-) -> tuple[np.ndarray, torch.Tensor, torch.Tensor]:
-    """Return those of ``positions`` in whose images ``prompt`` is found, by ascending id, int64 (B,), with their
-    pixels, uint8 (B, 3, size, size), and masks to inpaint, bool (B, size, size).
+) -> tuple[Int64[np.ndarray, " B"], UInt8[Tensor, "B 3 {size} {size}"], Bool[Tensor, "B {size} {size}"]]:
+    """Return those of ``positions`` in whose images ``prompt`` is found, by ascending id, with their
+    pixels and masks to inpaint.
     """
     positions = np.asarray(positions, dtype=np.int64)
     positions = positions[np.argsort(images.ids[positions], kind="stable")]
@@ -112,37 +118,39 @@ def masked_images(
     return positions[table.found], images.pixels(positions[table.found], size), table.padded(table.ids[table.found])
 
 
-def overlap(found: torch.Tensor, true: torch.Tensor) -> torch.Tensor:
-    """Return the intersection over union of masks, bool (B, S, S), pair by pair: float32 (B,); NaN where both
-    are empty.
-    """
+def overlap(found: Bool[Tensor, "B H W"], true: Bool[Tensor, "B H W"]) -> Float32[Tensor, " B"]:
+    """Return the intersection over union of masks, pair by pair; NaN where both are empty."""
     both, either = ((op(found, true)).sum(dim=(1, 2)) for op in (torch.logical_and, torch.logical_or))
     return both / either
 
 
-def coverage(painted: torch.Tensor, true: torch.Tensor) -> torch.Tensor:
-    """Return the share of each true mask that ``painted`` covers, both bool (B, S, S): float32 (B,); NaN where the
-    true mask is empty.
-    """
+def coverage(painted: Bool[Tensor, "B H W"], true: Bool[Tensor, "B H W"]) -> Float32[Tensor, " B"]:
+    """Return the share of each true mask that ``painted`` covers; NaN where the true mask is empty."""
     return (painted & true).sum(dim=(1, 2)) / true.sum(dim=(1, 2))
 
 
 # ------------------------------------------------------------------------------------------------ the stage
 
 def masks(run: Run, settings: MaskSettings | None = None, per_class: Sequence[int] | None = None,
-          ranking: str = OWN_LOSS, ranking_batch_size: int | None = None, batch_size: int = 100) -> Made:
+          ranking: str = OWN_LOSS, ranking_batch_size: int = RELEASED_BATCH, batch_size: int = 100) -> Made:
     """Make or load the stage: the lowest-loss training images of each source class, and their masks.
 
-    settings, per_class (K): None: the benchmark's own. ranking: as `dbb.stages.selection.easiest` takes it;
-    ranking_batch_size: images per ranked batch, None: the base model's. batch_size: images segmented at a time.
     Files: masks.npz (`MaskTable`); sources.parquet (source_id, source_class, loss; by class, lowest loss first).
 
-    Raises InputError when K is not one for each class.
+    Args:
+        settings: None: the benchmark's own.
+        per_class: K for each class; None: the benchmark's own.
+        ranking: as `dbb.stages.selection.easiest` takes it.
+        ranking_batch_size: images per ranked batch.
+        batch_size: images segmented at a time.
+
+    Raises:
+        InputError: when K is not one for each class.
     """
     bm, settings = run.benchmark, settings or run.benchmark.masks
     ks = tuple(per_class or bm.generation.per_class)
     bm.check_per_class("per_class (K)", ks)
-    ranked_by = ranking, ranking_batch_size or bm.erm.batch_size, run.seed
+    ranked_by = ranking, ranking_batch_size, run.seed
 
     def work(stage: StageRun) -> None:
         train, outputs = run.split("train"), load_outputs(run.folder("erm") / "train.npz")

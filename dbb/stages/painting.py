@@ -3,14 +3,15 @@
 import hashlib
 import re
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import torch
 from diffusers import StableDiffusionInpaintPipeline
+from jaxtyping import Int, UInt8
 from PIL import Image, PngImagePlugin
+from torch import Tensor
 
 from dbb.benchmarks.entry import GenerationSettings
 from dbb.data.images import ImageSet
@@ -25,17 +26,19 @@ from dbb.store import atomic_path, require_file
 STAMP = "dbb"
 
 
-def plan(benchmark: str, run_seed: int, source_ids: np.ndarray, source_classes: np.ndarray,
+def plan(benchmark: str, run_seed: int, source_ids: Int[np.ndarray, " N"], source_classes: Int[np.ndarray, " N"],
          pairs: Sequence[tuple[int, int]], masks: MaskTable, prompts: Mapping[int, str],
          token_files: Mapping[int, Path]) -> pd.DataFrame:
     """Return the manifest of what shall be generated: a row per original and class that it is painted into, by the
     original's id and then by that class.
 
-    source_ids, source_classes: int64 (N,). pairs: the (source class, target class) to paint. masks: of the originals.
-    prompts: target class -> prompt; token_files: target class -> the file of the token in it, none for a prompt
-        without a token.
-
     An original without a mask gets the status "no mask" and no image.
+
+    Args:
+        pairs: the (source class, target class) to paint.
+        masks: of the originals.
+        prompts: target class -> prompt.
+        token_files: target class -> the file of the token in it, none for a prompt without a token.
     """
     hashes = {label: hashlib.sha256(require_file(path).read_bytes()).hexdigest() for label, path in token_files.items()}
     order = np.argsort(source_ids, kind="stable")
@@ -60,6 +63,7 @@ def plan(benchmark: str, run_seed: int, source_ids: np.ndarray, source_classes: 
         "psi": np.nan,
         "Psi": np.nan,
         "rho": np.nan,
+        "change": np.nan,
         "P": np.nan,
         "kept": pd.NA,
         "reason": "",
@@ -80,19 +84,23 @@ def generate(
 ) -> tuple[pd.DataFrame, int]:
     """Generate every planned image of ``manifest`` into ``directory``.
 
-    images: the split that ``source_id`` points into; masks: gives the masks to inpaint, at ``size`` px.
-    stamp: a hash of all that the images are made from; each carries it.
-    composited: restore the original outside the mask, bit for bit; False leaves the autoencoder's version
-        there, like the released code.
-    shard: (number, of how many): generate every such batch only; a later call for all finds the images of every shard
-        there. The batches, and so the bits, are the same.
+    Args:
+        images: the split that ``source_id`` points into.
+        masks: gives the masks to inpaint, at ``size`` px.
+        stamp: a hash of all that the images are made from; each carries it.
+        composited: restore the original outside the mask, bit for bit; False leaves the autoencoder's version there,
+            like the released code.
+        shard: (number, of how many): generate every such batch only; a later call for all finds the images of every
+            shard there. The batches, and so the bits, are the same.
 
-    Returns the manifest with the status "generated" where it is, and how many images this call painted. The batches are
-    fixed by the manifest. A batch whose PNGs are all there under ``stamp`` is not made again. So a run that was
-    stopped, at any moment, goes on from its last whole batch to the same files, and one that is made from anything else
-    makes everything anew.
+    Returns:
+        The manifest with the status "generated" where it is, and how many images this call painted. The batches are
+        fixed by the manifest. A batch whose PNGs are all there under ``stamp`` is not made again. So a run that was
+        stopped, at any moment, goes on from its last whole batch to the same files, and one that is made from anything
+        else makes everything anew.
 
-    Raises InputError, before any work, when a source image is not in ``images``, or there is no such shard.
+    Raises:
+        InputError: before any work, when a source image is not in ``images``, or there is no such shard.
     """
     directory, (number, shards) = Path(directory), shard
     if not 0 <= number < shards:
@@ -118,7 +126,7 @@ def generate(
             writer.write(files, result, stamp)
             painted += len(rows)
     done = manifest.copy()
-    done.iloc[np.concatenate([*batches, todo[:0]]), done.columns.get_loc("status")] = "generated"
+    done.iloc[np.concatenate([*batches, todo[:0]]), list(done.columns).index("status")] = "generated"
     if shards == 1:
         _remove_others(directory, set(done["file"]))
     return done, painted
@@ -128,15 +136,16 @@ class _Writer:
     """Writes one batch of PNGs in other threads, while the next batch is painted; and reads stamps in them."""
 
     def __enter__(self) -> "_Writer":
-        self._pool, self._pending = ThreadPoolExecutor(), []
+        self._pool = ThreadPoolExecutor()
+        self._pending: list[Future[None]] = []
         return self
 
     def all_stamped(self, files: list[Path], stamp: str) -> bool:
         """Return whether all ``files`` are whole and carry ``stamp``."""
         return files[0].exists() and all(found == stamp for found in self._pool.map(_read_stamp, files))
 
-    def write(self, files: list[Path], images: torch.Tensor, stamp: str) -> None:
-        """Begin to write ``images``, uint8 (B, 3, S, S), when the batch before is on the disk."""
+    def write(self, files: list[Path], images: UInt8[Tensor, "B 3 S S"], stamp: str) -> None:
+        """Begin to write ``images`` when the batch before is on the disk."""
         self._wait()
         self._pending = [self._pool.submit(write_image, *pair, stamp) for pair in zip(files, images, strict=True)]
 
@@ -169,8 +178,8 @@ def _positions(images: ImageSet, ids: np.ndarray) -> np.ndarray:
     return np.array([where[int(i)] for i in ids], np.int64)
 
 
-def write_image(path: Path, pixels: torch.Tensor, stamp: str) -> None:
-    """Write one image, uint8 (3, S, S), as a PNG with its stamp, atomically."""
+def write_image(path: Path, pixels: UInt8[Tensor, "3 S S"], stamp: str) -> None:
+    """Write one image as a PNG with its stamp, atomically."""
     info = PngImagePlugin.PngInfo()
     info.add_text(STAMP, stamp)
     with atomic_path(path) as temporary:

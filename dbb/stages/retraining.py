@@ -7,12 +7,14 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import torch
-from torch import nn
+from jaxtyping import Float, Int64
+from torch import Tensor, nn
 
 from dbb.benchmarks.entry import RetrainingSettings
 from dbb.data.dataset import SPLITS
 from dbb.data.images import ImageSet
 from dbb.errors import InputError
+from dbb.input_format import InputFormat
 from dbb.metrics import group_counts
 from dbb.models.classifier import Classifier, load_trained, save_classifier
 from dbb.models.devices import pick_device
@@ -20,17 +22,16 @@ from dbb.record import Made, StageRun
 from dbb.stages.manifest import MANIFEST, generated_set, read_manifest
 from dbb.stages.run import ALL, Run
 from dbb.training import Batch, Examples, Settings, Training, Validation, fit, measure, remove_checkpoint
-from dbb.transforms import InputFormat
 
 
-def ddb_loss(logits: torch.Tensor, labels: torch.Tensor, part: torch.Tensor,
-             gammas: Sequence[float]) -> torch.Tensor:
+def ddb_loss(logits: Float[Tensor, "B C"], labels: Int64[Tensor, " B"], part: Int64[Tensor, " B"],
+             gammas: Sequence[float]) -> Float[Tensor, ""]:
     """Return eq. 8, a scalar: L_train + gamma_1 L_gen1 + gamma_2 L_gen2, each the mean cross-entropy of its
     part of the batch. A part without images counts 0, where the mean over nothing would be NaN.
 
-    logits: float (B, C); labels: int64 (B,); part: int64 (B,), 0 a training image, 1 + i one generated INTO
-        class i.
-    gammas: the weight of each generated part.
+    Args:
+        part: 0 a training image, 1 + i one generated INTO class i.
+        gammas: the weight of each generated part.
     """
     losses = nn.functional.cross_entropy(logits, labels, reduction="none")
     part_weights = torch.tensor([1.0, *gammas], dtype=losses.dtype, device=losses.device)
@@ -45,14 +46,16 @@ def retrain(model: Classifier, train: ImageSet, generated: ImageSet, validation:
     """Train the ERM ``model`` on in place with eq. 8, keep the epoch of the best worst-group accuracy on
     ``validation`` (on a tie the better average, then the later epoch), and return the history.
 
-    generated: the kept images, labelled with their target classes; may lack a class, or be empty.
-    gammas: one weight per class.
-    reset_head: begin with a new last layer, as the paper's released code does; the paper does not.
-    more: further sets in the part of the training images.
-    precision, checkpoint, stamp: as `dbb.training.fit` takes them; the stamp tells ``model``, ``gammas`` and
-        ``reset_head`` too.
+    Args:
+        generated: the kept images, labelled with their target classes; may lack a class, or be empty.
+        gammas: one weight per class.
+        reset_head: begin with a new last layer, as the paper's released code does; the paper does not.
+        more: further sets in the part of the training images.
+        precision, checkpoint, stamp: as `dbb.training.fit` takes them; the stamp tells ``model``, ``gammas`` and
+            ``reset_head`` too.
 
-    Raises InputError when ``gammas`` is not one per class, and as `dbb.training.fit`.
+    Raises:
+        InputError: when ``gammas`` is not one per class, and as `dbb.training.fit`.
     """
     n_classes = model.head.out_features
     if len(gammas) != n_classes:
@@ -64,7 +67,7 @@ def retrain(model: Classifier, train: ImageSet, generated: ImageSet, validation:
     examples = Examples([*originals, generated], parts, input_format.read_size)
     watch = Validation(validation, group_counts(train.groups, train.n_attributes * n_classes))
 
-    def loss(network: nn.Module, batch: Batch) -> torch.Tensor:
+    def loss(network: nn.Module, batch: Batch) -> Float[Tensor, ""]:
         return ddb_loss(network(batch.images), batch.labels, batch.part, gammas)
 
     return fit(model, examples, loss, settings, input_format, "retraining", seed, watch, precision=precision,
@@ -95,10 +98,17 @@ def retrained(run: Run, settings: RetrainingSettings | None = None, reset_head: 
               precision: str = "float32", without: bool = False, originals: Run | None = None) -> Made:
     """Make or load the stage: the base classifier, trained on with the kept images.
 
-    settings: None: the benchmark's own. reset_head: as `retrain`. precision: as `dbb.training.fit`.
-    without: train on the original images alone. originals: a run whose generated images, labelled as their sources,
-    join the training split, in the part of the originals. (Both for the controls of a study.)
-    Files: model.safetensors. Metrics: accuracies of "val" and "test", "before" on "val", "history", "best_epoch".
+    Files: model.safetensors.
+
+    Metrics: accuracies of "val" and "test", "before" on "val", "history", "best_epoch".
+
+    Args:
+        settings: None: the benchmark's own.
+        reset_head: as `retrain`.
+        precision: as `dbb.training.fit`.
+        without: train on the original images alone.
+        originals: a run whose generated images, labelled as their sources, join the training split, in the part of the
+            originals; this and ``without`` are for the controls of a study.
     """
     bm, settings = run.benchmark, settings or run.benchmark.retraining
     bm.check_per_class("gammas", settings.gammas)
@@ -108,20 +118,21 @@ def retrained(run: Run, settings: RetrainingSettings | None = None, reset_head: 
         kept = train.subset([]) if without else read_kept(run)[1]
         more = [] if originals is None else [read_all(originals)]
         model = load_trained(run.folder("erm") / MODEL, bm.classifier, len(bm.classes)).to(pick_device(run.device))
-        counts = group_counts(train.groups, len(bm.group_names))
-        stage.metrics["before"] = {"val": measure(model, val, counts, bm.input_format).as_dict()}
+        counts, full = group_counts(train.groups, len(bm.group_names)), bm.full_train_counts
+        stage.metrics["before"] = {"val": measure(model, val, counts, bm.input_format, full).as_dict()}
         training = retrain(model, train, kept, val, settings, settings.gammas, bm.input_format, run.seed, reset_head,
                            more, precision=precision, checkpoint=stage.folder / RESUMED, stamp=stage.stamp)
         save_classifier(stage.path(MODEL), model)
         stage.counts |= {"training images": len(train) + sum(map(len, more)), **kept_counts(kept, len(bm.classes))}
-        stage.metrics |= {"val": measure(model, val, counts, bm.input_format).as_dict(),
-                          "test": measure(model, test, counts, bm.input_format).as_dict(),
+        stage.metrics |= {"val": measure(model, val, counts, bm.input_format, full).as_dict(),
+                          "test": measure(model, test, counts, bm.input_format, full).as_dict(),
                           "history": training.history, "best_epoch": training.best_epoch,
                           "seconds": training.seconds, "images_per_second": training.images_per_second}
         remove_checkpoint(stage.folder / RESUMED)
 
     given = {**asdict(settings), "reset_head": reset_head, "precision": precision, "input": asdict(bm.input_format),
-             "classes": len(bm.classes), "groups": len(bm.group_names), "size": bm.generation_size, "without": without,
+             "classes": len(bm.classes), "groups": len(bm.group_names), "full_train_counts": bm.full_train_counts,
+             "size": bm.generation_size, "without": without,
              "originals": None if originals is None else originals.made("generated").record["products"]}
     reads: dict[str, tuple[str, ...]] = {"data": SPLITS, "erm": (MODEL,)}
     if not without:

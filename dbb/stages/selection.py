@@ -2,6 +2,7 @@
 
 import numpy as np
 import torch
+from jaxtyping import Float, Int, Int64
 
 from dbb.errors import InputError
 from dbb.seeds import stage_generator
@@ -9,47 +10,58 @@ from dbb.stages.outputs import Outputs
 
 OWN_LOSS, BATCH_LOSS = "own loss", "batch loss"
 
-def lowest_loss(losses: np.ndarray, labels: np.ndarray, label: int, k: int) -> np.ndarray:
-    """Return the positions of the ``k`` samples of class ``label`` with the lowest loss, lowest first, int64.
+RELEASED_BATCH = 16
+"""Images per batch that the paper's released code ranks by (ArianYp/DDB)."""
+
+
+def lowest_loss(losses: Float[np.ndarray, " N"], labels: Int[np.ndarray, " N"], label: int, k: int,
+                ) -> Int64[np.ndarray, " K"]:
+    """Return the positions of the ``k`` samples of class ``label`` with the lowest loss, lowest first.
 
     All of the class, and so fewer than ``k``, when it has no more; equal losses stay in their order.
 
-    Raises InputError when the class is empty, k < 1, or a loss is not finite.
+    Raises:
+        InputError: when the class is empty, k < 1, or a loss is not finite.
     """
     members = _members(losses, labels, label, k)
     return members[np.argsort(losses[members], kind="stable")[:k]]
 
 
-def highest_loss(losses: np.ndarray, labels: np.ndarray, label: int, k: int) -> np.ndarray:
-    """Return the positions of the ``k`` samples of class ``label`` with the highest loss, highest first,
-    int64: minority images, found without group labels, to learn a token from. Otherwise as `lowest_loss`.
+def highest_loss(losses: Float[np.ndarray, " N"], labels: Int[np.ndarray, " N"], label: int, k: int,
+                 ) -> Int64[np.ndarray, " K"]:
+    """Return the positions of the ``k`` samples of class ``label`` with the highest loss, highest first:
+    minority images, found without group labels, to learn a token from. Otherwise as `lowest_loss`.
     """
     members = _members(losses, labels, label, k)
     return members[np.argsort(-losses[members], kind="stable")[:k]]
 
 
-def lowest_loss_by_batch(losses: np.ndarray, labels: np.ndarray, label: int, k: int, batch_size: int,
-                         seed: int) -> np.ndarray:
+def lowest_loss_by_batch(losses: Float[np.ndarray, " N"], labels: Int[np.ndarray, " N"], label: int, k: int,
+                         batch_size: int, seed: int) -> Int64[np.ndarray, " K"]:
     """Return ``k`` samples of class ``label`` as the paper's released code ranks them: by the mean loss of
-    the whole shuffled batch that each falls into, not by its own. Otherwise as `lowest_loss`.
+    the whole shuffled batch that each falls into, not by its own; those of one batch in the loader's order. Otherwise
+    as `lowest_loss`.
 
-    batch_size: images of all classes per batch; seed: shuffles them.
+    Args:
+        batch_size: images of all classes per batch, `RELEASED_BATCH` in the released code.
+        seed: shuffles them.
     """
     order = torch.randperm(len(losses), generator=stage_generator("batch ranking", seed)).numpy()
-    batch_losses = np.empty(len(losses))
-    for start in range(0, len(order), batch_size):
-        batch = order[start:start + batch_size]
-        batch_losses[batch] = losses[batch].mean()
-    return lowest_loss(batch_losses, labels, label, k)
+    starts = np.arange(0, len(order), batch_size)
+    sizes = np.diff(starts, append=len(order))
+    batch_losses = np.repeat(np.add.reduceat(losses[order], starts) / sizes, sizes)
+    return order[lowest_loss(batch_losses, labels[order], label, k)]
 
 
-def easiest(outputs: Outputs, label: int, k: int, ranking: str, batch_size: int, seed: int) -> np.ndarray:
-    """Return the positions of ``k`` training images of class ``label`` that ``ranking`` puts first, int64.
+def easiest(outputs: Outputs, label: int, k: int, ranking: str, batch_size: int, seed: int) -> Int64[np.ndarray, " K"]:
+    """Return the positions of ``k`` training images of class ``label`` that ``ranking`` puts first.
 
-    ranking: "own loss" (the paper, `lowest_loss`) or "batch loss" (the released code, `lowest_loss_by_batch`, with
-    ``batch_size`` and ``seed``).
+    Args:
+        ranking: "own loss" (the paper, `lowest_loss`) or "batch loss" (the released code, `lowest_loss_by_batch`, with
+            ``batch_size`` and ``seed``).
 
-    Raises InputError for another ranking, and as `lowest_loss`.
+    Raises:
+        InputError: for another ranking, and as `lowest_loss`.
     """
     match ranking:
         case "own loss":
@@ -60,7 +72,8 @@ def easiest(outputs: Outputs, label: int, k: int, ranking: str, batch_size: int,
             raise InputError(f"unknown ranking {ranking!r}: choose {OWN_LOSS!r} or {BATCH_LOSS!r}")
 
 
-def _members(losses: np.ndarray, labels: np.ndarray, label: int, k: int) -> np.ndarray:
+def _members(losses: Float[np.ndarray, " N"], labels: Int[np.ndarray, " N"], label: int, k: int,
+             ) -> Int64[np.ndarray, " K"]:
     members = np.flatnonzero(labels == label)
     if len(members) == 0:
         raise InputError(f"class {label} has no image in this split: there is nothing to rank")

@@ -7,7 +7,9 @@ import pandas as pd
 import torch
 from torch import nn
 
-from dbb.data.images import ArrayPixels, Resampled
+from dbb.benchmarks.entry import SCORES
+from dbb.data.images import read_pictures, resized
+from dbb.input_format import InputFormat
 from dbb.models.classifier import load_trained
 from dbb.models.devices import pick_device
 from dbb.models.inpainting import load_inpainting
@@ -18,9 +20,9 @@ from dbb.stages.generated import token_files
 from dbb.stages.generation import composite, encode_prompt, inpaint
 from dbb.stages.manifest import MANIFEST, read_manifest
 from dbb.stages.mask_table import MASKS, load_masks
-from dbb.stages.pruning import attribution_score, integrated_gradients, read_pairs
+from dbb.stages.pruning import attribution_score, class_score, integrated_gradients, read_pairs
 from dbb.stages.run import ALL, Run
-from dbb.transforms import InputFormat, evaluation_input
+from dbb.transforms import evaluation_input
 
 PAINTED = 50  # pictures of each pair of classes, painted again
 
@@ -65,23 +67,23 @@ def rho_and_change(model: nn.Module, pictures: torch.Tensor, originals: torch.Te
                    input_format: InputFormat, steps: int, batch: int) -> pd.DataFrame:
     """Return rho and f_{i'}(x') - f_{i'}(x) of each picture on probabilities, then on logits: on, rho, change.
 
-    pictures, originals: uint8 (B, 3, S, S); masks: bool (B, s, s), at the classifier's size.
+    Args:
+        pictures, originals: uint8 (B, 3, S, S).
+        masks: bool (B, s, s), at the classifier's size.
     """
     site, parts = next(model.parameters()).device, []
     new, old = (evaluation_input(_read(images, input_format.read_size).to(site), input_format)
                 for images in (pictures, originals))
     targets = torch.full((len(pictures),), target, device=site)
-    for on in ("probability", "logit"):
+    for on in SCORES:
         attributions, _ = integrated_gradients(model, new, old, targets, steps, batch, on)
         with torch.inference_mode():
-            ends = [model(x).softmax(1) if on == "probability" else model(x) for x in (new, old)]
-        change = (ends[0] - ends[1])[:, target]
+            after, before = (class_score(model(x), targets.cpu().numpy(), on) for x in (new, old))
         rho = attribution_score(attributions, masks.to(site))
-        parts.append(pd.DataFrame({"on": on, "rho": rho.cpu().numpy(), "change": change.cpu().numpy()}))
+        parts.append(pd.DataFrame({"on": on, "rho": rho.cpu().numpy(), "change": after - before}))
     return pd.concat(parts, ignore_index=True)
 
 
 def _read(images: torch.Tensor, size: int) -> torch.Tensor:
     """Return uint8 (B, 3, S, S) at ``size`` px, as a classifier reads generated pictures."""
-    pixels = ArrayPixels(images.permute(0, 2, 3, 1).numpy())
-    return Resampled(pixels, images.shape[-1]).read(range(len(images)), size)
+    return read_pictures(lambda picture: resized(picture, size), images.permute(0, 2, 3, 1).numpy(), size)

@@ -2,13 +2,10 @@
 
 from dataclasses import asdict
 
-import numpy as np
 import pandas as pd
-import torch
-from torch import nn
 
-from dbb.data.images import ImageSet
-from dbb.models.classifier import load_trained, predict_logits
+from dbb.benchmarks.entry import SCORES
+from dbb.models.classifier import load_trained
 from dbb.models.devices import pick_device
 from dbb.record import Made
 from dbb.stages.erm import MODEL
@@ -19,7 +16,6 @@ from dbb.stages.pruning import class_confidence, read_pairs, score_pairs
 from dbb.stages.run import ALL, Run
 from dbb.study.sets import folder_name, set_run
 from dbb.study.verdicts import judged
-from dbb.transforms import InputFormat
 
 
 def scores(run: Run, name: str) -> Made:
@@ -38,32 +34,17 @@ def scores(run: Run, name: str) -> Made:
         model = load_trained(here.folder("erm") / MODEL, bm.classifier, len(bm.classes)).to(pick_device(run.device))
         batch = run.attribution_batch
         on = {kind: score_pairs(model, pairs.originals, pairs.generated, pairs.masks, confidence, bm.input_format,
-                                bm.pruning.steps, batch, kind, "all") for kind in ("probability", "logit")}
-        changes = [change(model, pairs.originals, pairs.generated, bm.input_format, kind) for kind in on]
+                                bm.pruning.steps, batch, kind, "all") for kind in SCORES}
         return pd.DataFrame({
             "source_id": pairs.originals.ids, "source_class": pairs.originals.labels,
             "target_class": pairs.generated.labels, "attribute": pairs.originals.attributes, "status": "generated",
             "right": judged(bm, pairs.generated),
             "psi": on["probability"].psi, "Psi": on["probability"].Psi,
             "rho": on["probability"].rho, "rho_logit": on["logit"].rho,
-            "change": changes[0], "change_logit": changes[1]})
+            "change": on["probability"].change, "change_logit": on["logit"].change})
 
     settings = {"steps": bm.pruning.steps, "input": asdict(bm.input_format), "classes": len(bm.classes),
                 "labels": bm.oracle_labels}
     reads = {"data": ("train",), "erm": (MODEL, "train.npz"), "masks": (MASKS,), "generated": ALL}
     models = {"classifier": bm.classifier} | ({} if bm.oracle is None else {"oracle": bm.oracle})
     return here.measure(f"scores-{folder_name(name)}", settings, reads, table, models)
-
-
-def change(model: nn.Module, originals: ImageSet, generated: ImageSet, input_format: InputFormat,
-           on: str) -> np.ndarray:
-    """Return f_{i'}(x') - f_{i'}(x) of every pair, float64 (B,).
-
-    originals, generated: paired, as `dbb.stages.pruning.score_pairs` takes them. on: "probability" or "logit".
-    """
-    ends = []
-    for images in (generated, originals):
-        logits = predict_logits(model, images, input_format).double()
-        values = logits.softmax(1) if on == "probability" else logits
-        ends.append(values[torch.arange(len(generated)), torch.tensor(generated.labels)])
-    return (ends[0] - ends[1]).numpy()

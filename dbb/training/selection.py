@@ -1,15 +1,16 @@
 """What is measured after every epoch, and which epoch's weights are kept."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from jaxtyping import Int
 from torch import nn
 
 from dbb.data.images import ImageSet
+from dbb.input_format import InputFormat
 from dbb.metrics import GroupMetrics, evaluate
 from dbb.models.classifier import predict_logits
-from dbb.transforms import InputFormat
 
 Select = Callable[[GroupMetrics], float | tuple[float, ...]]
 """The score of an epoch, from its accuracies on the validation split; the highest is kept, of equal ones the last."""
@@ -19,11 +20,12 @@ Select = Callable[[GroupMetrics], float | tuple[float, ...]]
 class Validation:
     """Images to measure after every epoch.
 
-    train_counts: (G,) images per group in the training split, for the weighted average.
+    Attributes:
+        train_counts: images per group in the training split, for the weighted average.
     """
 
     images: ImageSet
-    train_counts: np.ndarray
+    train_counts: Int[np.ndarray, " G"]
 
 
 def worst_group_first(metrics: GroupMetrics) -> tuple[float, float]:
@@ -33,10 +35,13 @@ def worst_group_first(metrics: GroupMetrics) -> tuple[float, float]:
     return metrics.worst_group, metrics.average
 
 
-def measure(model: nn.Module, images: ImageSet, train_counts: np.ndarray, input_format: InputFormat) -> GroupMetrics:
+def measure(model: nn.Module, images: ImageSet, train_counts: Int[np.ndarray, " G"], input_format: InputFormat,
+            full_train_counts: Sequence[int] | Int[np.ndarray, " G"] | None = None) -> GroupMetrics:
     """Return the accuracies of ``model`` on ``images``.
 
-    train_counts: (G,) images per group in the training split.
+    Args:
+        train_counts, full_train_counts: as `dbb.metrics.evaluate` takes them.
     """
     logits = predict_logits(model, images, input_format)
-    return evaluate(logits.argmax(1).numpy(), images.labels, images.groups, len(train_counts), train_counts)
+    return evaluate(logits.argmax(1).numpy(), images.labels, images.groups, len(train_counts), train_counts,
+                    full_train_counts)

@@ -1,9 +1,17 @@
 """The counts of the splits, and a check for a second shortcut."""
 
 import numpy as np
+import pandas as pd
 import pytest
+from scipy import stats
 
-from dbb.report.data import balance_table, counts_table, group_captions
+from dbb.report.data import (
+    balance_table,
+    counts_table,
+    describe_balance,
+    describe_majority,
+    group_captions,
+)
 
 
 def test_groups_without_images_are_left_out():
@@ -38,3 +46,18 @@ def test_of_three_classes_the_two_farthest_are_compared():
     table = balance_table(found, labels, ("x", "y", "z"), ("r", "b"))
     assert table.loc["r", ["x", "y", "z", "difference"]].tolist() == pytest.approx([1.0, 0.5, 0.2, 0.8])
     assert table.loc["r", "two standard errors"] == pytest.approx(2 * np.sqrt(4 / 9 * 5 / 9 * (1 / 2 + 1 / 5)))
+
+
+def test_the_majority_is_told_with_its_share():
+    text = describe_majority(np.array([70, 10, 5, 15]), 2, ("a on x", "a on y", "b on x", "b on y"))
+    assert "(*a on x*, *b on y*), hold 85.0% of the training split; the others, the *minority*, 15.0%" in text
+    assert "no group is a minority" in describe_majority(np.array([3, 1]), 2, ("cat", "dog"))
+
+
+@pytest.mark.parametrize(("reds", "verdict"), [((50, 52), "**no more than chance"), ((50, 75), "**more than chance")])
+def test_balance_is_told_by_the_test_of_independence(reds, verdict):
+    found = np.array([colour for n in reds for colour in ["red"] * n + ["blue"] * (100 - n)])
+    labels = np.repeat([0, 1], 100)
+    theirs = stats.chi2_contingency(pd.crosstab(found, labels), correction=False).pvalue
+    text = describe_balance(found, labels)
+    assert verdict in text and f"p = {theirs:.2g})" in text

@@ -38,18 +38,36 @@ def test_titles_are_of_what_was_run(results):
 
 def test_the_effect_is_told_with_intervals_and_paired(results):
     table = effect.effect_table(results, {"erm": "ERM", "method": "the method"}, "erm")
-    assert table.columns.tolist() == ["seeds", "worst group", "average", "weighted average", "worst group less ERM's"]
+    assert table.columns.tolist() == ["seeds", "worst group", "average", "weighted average", effect.OTHER_IMAGES,
+                                      "worst group less ERM's"]
     low, high = stats.t.interval(0.95, 2, 64.0, stats.sem([62, 64, 66]))
-    assert table.loc["ERM"].tolist() == [3, f"64.0 [{low:.1f}, {high:.1f}]", "90.0 [90.0, 90.0]", "–", "–"]
+    assert table.loc["ERM"].tolist() == [3, f"64.0 [{low:.1f}, {high:.1f}]", "90.0 [90.0, 90.0]", "–", "–", "–"]
     low, high = stats.t.interval(0.95, 2, 22.0, stats.sem([21, 22, 23]))
     assert table.loc["the method", "worst group less ERM's"] == f"22.0 [{low:.1f}, {high:.1f}]"
+
+
+def test_the_test_split_s_own_error_is_that_of_its_smallest_group(results):
+    sizes = result_rows("b", "erm", 1, "test", {"group_images/a on x": 400, "group_images/b": 50, "group_images/c": 0})
+    found = effect.other_test_images(pd.concat([results, sizes]), "erm")
+    theirs = stats.binomtest(32, 50).proportion_ci(0.95, "wilson")  # ERM: 64 % in the mean
+    assert (found.low, found.high) == pytest.approx((100 * theirs.low, 100 * theirs.high))
+    assert effect.other_test_images(results, "erm").ends == "–"
+
+
+def test_rows_looked_at_together_need_a_stricter_level():
+    parts = [result_rows("b", arm, seed, "test", {"worst_group": share}) for arm, shares in {
+        "one": (0.8, 0.81, 0.83, 0.8), "other": (0.79, 0.78, 0.81, 0.791), "far": (0.1, 0.1, 0.1, 0.1)}.items()
+        for seed, share in enumerate(shares)]
+    table = effect.differences_table(pd.concat(parts), "one", {"other": "other", "far": "far"})
+    assert table.loc["other", ["without 0", "without 0, all 2 at once"]].tolist() == ["yes", "no"]
+    assert table.loc["far", ["without 0", "without 0, all 2 at once"]].tolist() == ["yes", "yes"]
 
 
 def test_differences_say_on_how_many_seeds_and_whether_they_could_be_nothing(results):
     table = effect.differences_table(results, "method", {"erm": "ERM", "size-40": "forty", "method": "itself"})
     assert table.loc["ERM", ["seeds", "without 0"]].tolist() == [3, "yes"]
-    assert table.loc["forty"].tolist() == [2, str(interval([6.0, 7.0])), "yes"]
-    assert table.loc["itself"].tolist() == [3, "0.0 [0.0, 0.0]", "no"]
+    assert table.loc["forty"].tolist() == [2, str(interval([6.0, 7.0])), "yes", "no"]
+    assert table.loc["itself"].tolist() == [3, "0.0 [0.0, 0.0]", "no", "no"]
 
 
 def test_groups_have_their_means_and_those_without_images_no_column(results):
@@ -99,3 +117,25 @@ def test_an_arm_of_one_seed_has_a_mean_and_no_interval(results):
     figure = effect.arms_figure(results[results["seed"] == 1], {"erm": "ERM", "method": "the method"}, "erm", "method")
     assert [text.get_text() for text in figure.axes[0].texts] == ["62.0", "83.0"]
     assert figure._repr_png_().startswith(b"\x89PNG")
+
+
+def test_groups_are_compared_with_the_reference_seed_by_seed(results):
+    table = effect.group_differences_table(results, {"erm": "ERM", "method": "the method"}, "erm", GROUPS)
+    assert table.index.tolist() == ["the method"] and table.columns.tolist() == ["seeds", "a on x", "a on y"]
+    assert table.loc["the method"].tolist() == [3, "0.0 [0.0, 0.0]", str(interval([21.0, 22.0, 23.0]))]
+
+
+def test_two_arms_are_compared_on_the_seeds_that_ran_both(results):
+    table = effect.pairs_table(results, [("size-40", "size-10"), ("method", "method"), ("method", "never")], TITLES)
+    assert table.iloc[0].tolist() == ["forty", "ten", 2, str(interval([5.0, 5.0])), "yes"]
+    assert table.iloc[1, -2:].tolist() == ["0.0 [0.0, 0.0]", "no"] and len(table) == 2
+
+
+def test_a_difference_is_told_with_its_side_and_its_doubt(results):
+    told = {pair: effect.describe_difference(results, *pair, TITLES) for pair in (
+        ("method", "erm"), ("erm", "method"), ("method", "method"))}
+    up, down = interval([21.0, 22.0, 23.0]), interval([-21.0, -22.0, -23.0])
+    assert told["method", "erm"] == ("The worst group of “the method” stands **22.0 points above** that of “ERM”, "
+                                     f"{up.ends}.")
+    assert f"**22.0 points below** that of “the method”, {down.ends}." in told["erm", "method"]
+    assert told["method", "method"].endswith("[0.0, 0.0], which 3 seeds cannot tell from nothing.")

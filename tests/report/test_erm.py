@@ -4,7 +4,14 @@ import numpy as np
 import pytest
 from matplotlib.colors import to_hex
 
-from dbb.report.erm import confusion_figure, ranking_figure, training_curves
+from dbb.report.erm import (
+    confusion_figure,
+    describe_losses,
+    describe_rankings,
+    ranking_figure,
+    ranking_table,
+    training_curves,
+)
 from dbb.report.style import class_colour
 
 CLASSES, GROUPS = ("a", "b"), ("a on x", "a on y", "b on x", "b on y")
@@ -70,3 +77,20 @@ def test_the_ranking_says_where_the_lowest_end():
     assert [axes.lines[0].get_xdata()[0] for axes in figure.axes] == [2.5, 1.5]
     assert [axes.texts[0].get_text() for axes in figure.axes] == ["← K = 2", "← K = 1"]
     assert legend(figure) == [GROUPS[g] for g in (0, 1, 3)]
+
+
+def test_rankings_are_told_from_fewest_to_most():
+    tables = {"bird": ranking_table({"own": np.array([0.0, 1, 1, 5]), "batch": np.array([0.0, 2, 2.5, 5])}, 3)}
+    assert describe_rankings(tables) == ("Of the 3 of class *bird*, from fewest to most, 1.0 (own), 2.5 (batch) and "
+                                         "3.8 (at random, on average) are minority images.")
+    whole = {"bird": ranking_table({"own": np.array([0.0, 1, 1, 5])}, 4)}
+    assert "every way takes 5.0 minority images" in describe_rankings(whole)
+
+
+def test_losses_are_told_by_the_pairs_that_they_order():
+    losses = np.array([0.1, 0.2, 0.3, 0.2, 0.9, 0.5])
+    labels, minority = np.array([0, 0, 0, 0, 0, 1]), np.array([False, False, False, True, True, False])
+    text = describe_losses(losses, labels, minority, CLASSES)  # of the six pairs 4 are in order, and one is a tie
+    assert text == ("Of a minority and a majority image of class *a*, the minority image has the higher loss in "
+                    "**75.0%** of all pairs.")
+    assert describe_losses(losses, labels, np.zeros(6, bool), CLASSES) == "No class has a minority here."

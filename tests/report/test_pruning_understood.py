@@ -6,7 +6,7 @@ import pytest
 
 from dbb.report import pruning_understood as understood
 from dbb.stages.pruning import decide, thresholds
-from dbb.statistics import precision_recall
+from dbb.statistics import interval, precision_recall
 
 
 @pytest.fixture(params=[2, 3])
@@ -87,3 +87,18 @@ def test_convergence_draws_mean_and_largest():
         "probability, mean": [0.4, 0.2], "probability, largest": [2.0, 1.0], "logit, mean": [0.3, 0.1],
         "logit, largest": [3.0, 1.5]}
     assert [tick.get_text() for tick in axes.get_xticklabels()] == ["4", "8"]
+
+
+def test_what_conditions_choose_is_told_over_the_seeds(scores):
+    table = understood.seeds_table(scores, 0.25, 0.5)
+    assert table.index.tolist() == ["no pruning", "eq. 3", "eq. 5", "both", "eq. 3, 0.5 for Ψ"]
+    of_seed = [part for _, part in scores.groupby("seed")]
+    strict = [100 * np.array(precision_recall((part["psi"] < 0.5).to_numpy(), part["right"].to_numpy()))
+              for part in of_seed]
+    assert table.iloc[-1, :2].tolist() == [str(interval([pair[i] for pair in strict], (0, 100))) for i in (0, 1)]
+    risen = [pair[0] - 100 * part["right"].mean() for pair, part in zip(strict, of_seed, strict=True)]
+    assert table.iloc[-1, 2] == str(interval(risen, (-100, 100)))
+    assert table.loc["no pruning"].tolist()[1:] == ["100.0 [100.0, 100.0]", "–"]
+    both = [precision_recall(chosen_by_the_stage(part, scores["target_class"].max() + 1), part["right"].to_numpy())
+            for part in of_seed]
+    assert table.loc["both", "recall (%)"] == str(interval([100 * pair[1] for pair in both], (0, 100)))

@@ -3,7 +3,13 @@
 import pandas as pd
 import pytest
 
-from dbb.report.tokens_and_selection import choices_figure, selection_figure
+from dbb.report.tokens_and_selection import (
+    choices_figure,
+    describe_right,
+    selection_figure,
+    selection_table,
+)
+from dbb.statistics import interval, result_rows
 
 
 @pytest.mark.parametrize("n_classes", [2, 3])
@@ -14,12 +20,14 @@ def test_selection_has_a_panel_per_class_with_the_seeds_mean_and_range(n_classes
     figure = selection_figure(table, list("abc")[:n_classes])
     assert [axes.get_title() for axes in figure.axes] == list("abc")[:n_classes]
     for label, axes in enumerate(figure.axes):
-        own, batch = axes.lines
+        own, batch, random = axes.lines
+        assert random.get_ydata()[0] == pytest.approx(100 * (label + 1) / 20)  # of the first seed
         assert own.get_xdata().tolist() == [10, 20] and own.get_color() != batch.get_color()
         assert own.get_ydata().tolist() == pytest.approx([10 * (label + 2), 5 * (label + 2)])
         heights = axes.collections[0].get_paths()[0].vertices[:, 1]
         assert (heights.min(), heights.max()) == pytest.approx((5 * (label + 1), 10 * (label + 3)))
-    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["by own loss", "by batch loss"]
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["by own loss", "by batch loss",
+                                                                     "at random"]
 
 
 def test_the_figure_of_the_choices_parts_rates_and_vectors():
@@ -35,3 +43,24 @@ def test_the_figure_of_the_choices_parts_rates_and_vectors():
     assert {label: values for label, (values, _) in right.items()} == {"vectors: 1": [1.3, 6.3],
                                                                        "vectors: 2": [2.3, 7.3]}
     assert left["rate 0.3"] == right["vectors: 1"] and right["vectors: 2"][1] not in [c for _, c in left.values()]
+
+
+def test_the_table_of_the_rankings_pairs_the_seeds_with_a_choice_at_random():
+    whole = {"own loss": 30, "batch loss": 30}
+    rows = [{"label": 0, "ranking": ranking, "k": k, "seed": seed,
+             "minority": whole[ranking] if k == 100 else {"own loss": 1, "batch loss": 4}[ranking] * k / 20 + seed}
+            for ranking in whole for k in (5, 20, 40, 60, 100) for seed in (0, 1)]
+    table = selection_table(pd.DataFrame(rows), ["bird"])
+    assert table["K"].tolist() == [20, 60] and table["at random"].tolist() == pytest.approx([6, 18])
+    assert table["own loss"].tolist() == pytest.approx([1.5, 3.5])
+    assert table["batch loss less random"].tolist() == [str(interval([-2.0, -1.0])), str(interval([-6.0, -5.0]))]
+
+
+@pytest.mark.parametrize(("shares", "side"), [((0.9, 0.92, 0.94), "above chance"), ((0.1, 0.12, 0.11), "below chance"),
+                                              ((0.4, 0.6, 0.7), "not to be told from chance"),
+                                              ((0.9,), "not to be told from chance")])
+def test_right_pictures_are_told_with_their_side_of_chance(shares, side):
+    parts = [result_rows("b", "arm", seed, "train", {"right": share}) for seed, share in enumerate(shares)]
+    text = describe_right(pd.concat(parts), {"arm": "token"}, 50.0)
+    share = interval([100 * value for value in shares])
+    assert text == f"With the token, {share} % of the pictures are right: **{side}**, which is 50 %."

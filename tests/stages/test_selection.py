@@ -1,5 +1,7 @@
 """Which samples the losses single out."""
 
+from operator import itemgetter
+
 import numpy as np
 import pytest
 import torch
@@ -8,6 +10,7 @@ from hypothesis import strategies as st
 from standins import bright_and_dark
 
 from dbb.errors import InputError
+from dbb.seeds import stage_generator
 from dbb.stages.outputs import outputs_of
 from dbb.stages.selection import easiest, highest_loss, lowest_loss, lowest_loss_by_batch
 
@@ -20,7 +23,7 @@ def test_ranking_is_a_stable_sort_of_the_class(samples, k):
     assert lowest_loss(losses, labels, label, k).tolist() == sorted(members, key=lambda n: losses[n])[:k]
     assert highest_loss(losses, labels, label, k).tolist() == sorted(members, key=lambda n: -losses[n])[:k]
     by_one = lowest_loss_by_batch(losses, labels, label, k, batch_size=1, seed=0)
-    assert by_one.tolist() == lowest_loss(losses, labels, label, k).tolist()
+    assert losses[by_one].tolist() == losses[lowest_loss(losses, labels, label, k)].tolist()
 
 
 def test_ranking_by_batch_lets_a_bad_sample_in_with_good_neighbours():
@@ -31,6 +34,26 @@ def test_ranking_by_batch_lets_a_bad_sample_in_with_good_neighbours():
     assert own.max() < 0.3
     assert batch.max() > 2
     assert own.mean() < batch.mean() < losses.mean()
+
+
+def test_images_of_the_batch_that_k_cuts_come_in_the_loader_s_order():
+    losses, labels = np.arange(12.0), np.zeros(12, dtype=int)
+    whole = lowest_loss_by_batch(losses, labels, 0, 12, batch_size=12, seed=3)
+    loaded = torch.randperm(12, generator=stage_generator("batch ranking", 3)).tolist()
+    assert whole.tolist() == loaded != sorted(loaded)
+    assert lowest_loss_by_batch(losses, labels, 0, 5, batch_size=12, seed=3).tolist() == loaded[:5]
+
+
+@given(st.integers(1, 40), st.integers(1, 9), st.integers(0, 99))
+def test_ranking_by_batch_is_a_stable_sort_of_the_loader_s_images(n, batch_size, seed):
+    rng = np.random.default_rng(seed)
+    losses, labels = rng.integers(0, 3, n).astype(float), rng.integers(0, 2, n)
+    loaded = torch.randperm(n, generator=stage_generator("batch ranking", seed)).tolist()
+    batches = [loaded[start:start + batch_size] for start in range(0, n, batch_size)]
+    ranked = sorted(((sum(losses[batch]) / len(batch), i) for batch in batches for i in batch), key=itemgetter(0))
+    label = int(labels[0])
+    expected = [i for _, i in ranked if labels[i] == label]
+    assert lowest_loss_by_batch(losses, labels, label, n, batch_size, seed).tolist() == expected
 
 
 def test_ranking_refuses_what_it_cannot_rank():
