@@ -7,6 +7,7 @@ speed/true_size.py writes; published hours from reported.yml.
 
 import json
 from pathlib import Path
+from typing import Any
 
 from dbb.models.devices import MEMORY_BATCH
 from dbb.report.markdown import markdown_table
@@ -23,7 +24,7 @@ NOT_MEASURED = (
 )
 
 
-def cost_pages(results: Path, reported: dict) -> dict[str, bytes]:
+def cost_pages(results: Path, reported: dict[str, Any]) -> dict[str, bytes]:
     """Return file name -> content of what book/costs.md includes.
 
     results: the folder that holds true-size/. reported: the content of reported.yml.
@@ -41,7 +42,7 @@ def cost_pages(results: Path, reported: dict) -> dict[str, bytes]:
     return {name: (text + "\n").encode() for name, text in pages.items()}
 
 
-def input_table(measured: dict) -> str:
+def input_table(measured: dict[str, Any]) -> str:
     """Return how many pictures a second each way of feeding ResNet-50 gives, as speed/training_input.py writes."""
     rows = [[row["what"], f"{row['images per second']:,.0f}", f"{row['least']:,.0f} – {row['most']:,.0f}",
              f"{row['times the DataLoader']:.1f}"] for row in measured["rates"]]
@@ -50,7 +51,7 @@ def input_table(measured: dict) -> str:
             f"\n\n{table}")
 
 
-def models_table(counted: dict) -> str:
+def models_table(counted: dict[str, Any]) -> str:
     """Return the models' parameters and bytes, and operations per image by what is done with it."""
     sizes = [[name, f"{n / 1e6:.1f}", f"{2 * n / 1e9:.2f}"] for name, n in counted["parameters"].items()]
     work = [[name, f"{n / 1e9:,.0f}"] for name, n in counted["operations"].items()]
@@ -58,7 +59,7 @@ def models_table(counted: dict) -> str:
                         markdown_table(["once through", "GFLOP per image"], work)])
 
 
-def stages_table(counted: dict) -> str:
+def stages_table(counted: dict[str, Any]) -> str:
     """Return each stage's operations and least bytes per unit, and its least time for all of Waterbirds."""
     peaks = counted["peaks"]
     rows = [[row["stage"], f"{row['units']:,} {row['unit']}s", f"{row['operations'] / 1e12:,.3g}",
@@ -68,7 +69,7 @@ def stages_table(counted: dict) -> str:
                            *(f"least time, {card}" for card in peaks)], rows)
 
 
-def floor_part(counted: dict, reported: dict) -> str:
+def floor_part(counted: dict[str, Any], reported: dict[str, Any]) -> str:
     """Return the floor of the inpainting's denoiser beside Table 9's hours for all three stages."""
     hours = dict(zip(reported["table9"]["columns"], reported["table9"]["rows"][0], strict=True))
     floors = counted["floor_seconds"]
@@ -89,7 +90,7 @@ def measured_part(folder: Path) -> str:
     return "\n\n".join(machine_part(report) for report in reports) if reports else NOT_MEASURED
 
 
-def machine_part(report: dict) -> str:
+def machine_part(report: dict[str, Any]) -> str:
     """Return what was measured on one machine, a table per stage."""
     versions = ", ".join(f"{name} {number}" for name, number in report["versions"].items())
     parts = [f"### {report['machine']}",
@@ -103,7 +104,7 @@ def machine_part(report: dict) -> str:
     return "\n\n".join(parts)
 
 
-def _row(line: dict) -> list[str]:
+def _row(line: dict[str, Any]) -> list[str]:
     if "error" in line:
         return [line["name"], str(line["batch"]), line["error"], *[""] * 5]
     ratio = f"{line['times_literal']:.2f}" if "times_literal" in line else ""

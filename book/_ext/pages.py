@@ -9,6 +9,7 @@ with the chapters and the runs.json of another run; the notebooks and results/ a
 import json
 import pkgutil
 from pathlib import Path
+from typing import Any
 
 import yaml
 from costs import cost_pages
@@ -38,7 +39,7 @@ def parameters_page(notebooks: list[Path]) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def runs_page(runs: list[dict]) -> str:
+def runs_page(runs: list[dict[str, Any]]) -> str:
     """Return tables of the stages' durations, of the package versions and of the machine."""
     columns = ["stage", "seconds", "peak memory (MB)", "date"]
     stages = [
@@ -60,7 +61,7 @@ def runs_page(runs: list[dict]) -> str:
     )
 
 
-def reported_page(tables: dict) -> str:
+def reported_page(tables: dict[str, Any]) -> str:
     """Return the published tables of reported.yml, each with its source."""
     parts = []
     for table in tables.values():

@@ -1,9 +1,11 @@
 """Chapter 01: how many images each group has, and whether anything but the attribute tells the classes apart."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
+from scipy.special import chdtrc
 
 from dbb.report.style import fold
 
@@ -11,7 +13,8 @@ from dbb.report.style import fold
 def counts_table(counts: Mapping[str, np.ndarray], group_names: Sequence[str]) -> pd.DataFrame:
     """Return a row per group that has images, a column per split, and the group's share of the training split.
 
-    counts: "train", "val" and "test" -> images per group, int64 (G,).
+    Args:
+        counts: "train", "val" and "test" -> images per group, int64 (G,).
     """
     table = pd.DataFrame({"training": counts["train"], "validation": counts["val"], "test": counts["test"]},
                          index=list(group_names)).rename_axis("group")
@@ -23,7 +26,8 @@ def group_captions(train_counts: np.ndarray, n_classes: int, group_names: Sequen
     """Return a text per group: its name, its share of the training split and, where classes have several groups,
     whether it is the majority of its class, its largest group, or of the minority.
 
-    train_counts: images per group g = A * y + a, int64 (G,).
+    Args:
+        train_counts: images per group g = A * y + a, int64 (G,).
     """
     by_class = np.asarray(train_counts).reshape(n_classes, -1)
     largest = (by_class == by_class.max(axis=1, keepdims=True)).ravel()
@@ -36,12 +40,50 @@ def balance_table(found: np.ndarray, labels: np.ndarray, classes: Sequence[str],
     """Return, for each value of something that should not depend on the class, its share in each class, the largest
     difference between two classes, and two standard errors of that difference, were the two alike.
 
-    found: the values, text (N,), e.g. colours; labels: classes, int64 (N,); order: of the rows.
+    Args:
+        found: the values, text (N,), e.g. colours.
+        labels: classes, int64 (N,).
+        order: of the rows.
     """
-    shares = pd.crosstab(found, np.asarray(classes)[labels], normalize="columns").reindex(order, columns=list(classes))
-    table = shares.fillna(0.0).rename_axis(index=None, columns=None)
+    shares = pd.crosstab(found, np.asarray(classes)[labels], normalize="columns")
+    table = shares.reindex(list(order), columns=list(classes)).fillna(0.0).rename_axis(index=None, columns=None)
     sizes = np.bincount(labels, minlength=len(classes))
     most, least = (np.argsort(table.to_numpy(), axis=1, kind="stable")[:, place] for place in (-1, 0))
-    overall = pd.Series(found).value_counts(normalize=True).reindex(order, fill_value=0.0).to_numpy()
+    overall = pd.Series(found).value_counts(normalize=True).reindex(list(order), fill_value=0.0).to_numpy()
     errors = 2 * np.sqrt(overall * (1 - overall) * (1 / sizes[most] + 1 / sizes[least]))
-    return table.assign(**{"difference": table.max(axis=1) - table.min(axis=1), "two standard errors": errors})
+    more: dict[str, Any] = {"difference": table.max(axis=1) - table.min(axis=1), "two standard errors": errors}
+    return table.assign(**more)
+
+
+def describe_majority(train_counts: np.ndarray, n_classes: int, group_names: Sequence[str]) -> str:
+    """Return a sentence, in Markdown, on how much of the training split the largest group of each class holds.
+
+    Args:
+        train_counts: images per group g = A * y + a, int64 (G,).
+    """
+    by_class = np.asarray(train_counts).reshape(n_classes, -1)
+    n_groups = by_class.shape[1]
+    if n_groups == 1:
+        return "The groups are the classes here, so no group is a minority of its class."
+    largest = [int(group) + n_groups * label for label, group in enumerate(by_class.argmax(axis=1))]
+    held = by_class.max(axis=1).sum() / max(by_class.sum(), 1)
+    names = ", ".join(f"*{group_names[group]}*" for group in largest)
+    return (f"The *majority* groups, the largest of each class ({names}), hold {held:.1%} of the training split; the "
+            f"others, the *minority*, {1 - held:.1%}.")
+
+
+def describe_balance(found: np.ndarray, labels: np.ndarray) -> str:
+    """Return a sentence, in Markdown, on whether something depends on the class: Pearson's chi-squared test of
+    independence, at the 5 % level.
+
+    Args:
+        found: the values, text (N,), e.g. colours.
+        labels: classes, int64 (N,).
+    """
+    counts = pd.crosstab(found, labels).to_numpy(float)
+    expected = counts.sum(axis=1, keepdims=True) * counts.sum(axis=0) / counts.sum()
+    freedom = (counts.shape[0] - 1) * (counts.shape[1] - 1)
+    p = float(chdtrc(freedom, ((counts - expected) ** 2 / expected).sum()))
+    verdict = ("no more than chance leaves** between independent draws" if p > 0.05 else
+               "more than chance leaves** between independent draws: this, too, tells the classes apart")
+    return f"Over all rows together the shares differ by **{verdict} (chi-squared test of independence, p = {p:.2g})."

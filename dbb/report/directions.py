@@ -44,8 +44,11 @@ def _rows(manifest: pd.DataFrame, classes: Sequence[str], end: str, alone: str,
 
 
 def with_sum(rows: Mapping[str, Mapping[str, int]], whole: Mapping[str, int], name: str) -> pd.DataFrame:
-    """Return a table of counts, int64, a row per direction and one for all `TOGETHER`, which is ``whole`` and not
-    their sum, since rows may overlap. name: of the rows.
+    """Return a table of counts, int64, a row per direction and one for all `TOGETHER`, which is ``whole`` and not their
+    sum, since rows may overlap.
+
+    Args:
+        name: of the rows.
     """
     return pd.DataFrame.from_dict({**rows, TOGETHER: whole}, orient="index").astype("int64").rename_axis(name)
 

@@ -25,7 +25,8 @@ def _statuses(status: pd.Series) -> dict[str, int]:
 def direction_table(manifest: pd.DataFrame, right: np.ndarray, classes: Sequence[str]) -> pd.DataFrame:
     """Return, per row of `by_target`, how many images were generated and the share that shows the target class.
 
-    right: bool (B,), for the generated rows of ``manifest`` in their order.
+    Args:
+        right: bool (B,), for the generated rows of ``manifest`` in their order.
     """
     truth = np.full(len(manifest), np.nan)
     made = (manifest["status"] == "generated").to_numpy()

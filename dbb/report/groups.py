@@ -10,7 +10,7 @@ from matplotlib.colors import to_rgba
 from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
-from dbb.report.style import INK, fold, group_colour, group_dashes
+from dbb.report.style import INK, fold, group_colour, group_dashes, panel_width
 
 UPRIGHT = 6  # groups whose bars stand; those of more lie, so that their names have room
 NAME_WIDTH = 1.7  # inches, of a name beside lying bars
@@ -19,7 +19,8 @@ NAME_WIDTH = 1.7  # inches, of a name beside lying bars
 def group_table(measured: Sequence[Mapping[str, Any]]) -> tuple[np.ndarray, np.ndarray]:
     """Return the accuracies in %, float64 (M, G), and the groups that have any, int64.
 
-    measured: the fields of `GroupMetrics`, M times; None and NaN stand for a group without images.
+    Args:
+        measured: the fields of `GroupMetrics`, M times; None and NaN stand for a group without images.
     """
     table = 100 * np.array([metrics["group_accuracy"] for metrics in measured], dtype=float)
     return table, np.flatnonzero(np.isfinite(table).any(axis=0))
@@ -29,7 +30,8 @@ def draw_group_curves(axes: Axes, epochs: Sequence[int], measured: Sequence[Mapp
                       group_names: Sequence[str]) -> None:
     """Draw the accuracy of every group that has images over the epochs, a line each.
 
-    measured: the fields of `GroupMetrics`, one for each of ``epochs``.
+    Args:
+        measured: the fields of `GroupMetrics`, one for each of ``epochs``.
     """
     table, present = group_table(measured)
     for group in present:
@@ -51,8 +53,9 @@ def draw_group_bars(axes: Axes, measured: Mapping[str, Mapping[str, Any]], group
     """Draw the accuracy of every group that has images, a bar per model beside each other: pale for the first, full
     for the last.
 
-    measured: model name -> the fields of `GroupMetrics`. lying: draw the bars from left to right; None: for more than
-    `UPRIGHT` groups.
+    Args:
+        measured: model name -> the fields of `GroupMetrics`.
+        lying: draw the bars from left to right; None: for more than `UPRIGHT` groups.
     """
     import seaborn as sns
 
@@ -63,7 +66,8 @@ def draw_group_bars(axes: Axes, measured: Mapping[str, Mapping[str, Any]], group
     value, place = ("x", "y") if lying else ("y", "x")
     sns.barplot(bars.fillna({"accuracy": 0.0}), **{value: "accuracy", place: "place"}, hue="model", ax=axes,
                 errorbar=None, gap=0.06, legend=False)
-    for strength, model, drawn in zip(strengths(len(measured)), range(len(measured)), axes.containers, strict=True):
+    containers: list[Any] = axes.containers
+    for strength, model, drawn in zip(strengths(len(measured)), range(len(measured)), containers, strict=True):
         for group, bar in zip(present, drawn, strict=True):
             bar.set_facecolor(to_rgba(group_colour(group), strength))
         axes.bar_label(drawn, [f"{v:.0f}" if np.isfinite(v) else "" for v in table[model, present]], fontsize=7,
@@ -73,8 +77,7 @@ def draw_group_bars(axes: Axes, measured: Mapping[str, Mapping[str, Any]], group
 
 def name_groups(axes: Axes, names: Sequence[str], lying: bool) -> None:
     """Write the groups' names where the bars stand, or lie, and scale the other axis from 0 to 100 %."""
-    figure, box = axes.get_figure(), axes.get_position()
-    room = NAME_WIDTH if lying else 0.85 * figure.get_size_inches()[0] * box.width / max(1, len(names))
+    room = NAME_WIDTH if lying else 0.85 * panel_width(axes) / max(1, len(names))
     labels = [fold(name, room, lines=2 if lying else 4, size=8) for name in names]
     if lying:
         axes.set_yticks(range(len(names)), labels)

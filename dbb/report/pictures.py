@@ -2,36 +2,44 @@
 
 from collections.abc import Sequence
 from itertools import chain
+from typing import TYPE_CHECKING, Union
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
-from numpy.typing import ArrayLike
 
 from dbb.report.style import INK, RIGHT_COLOUR, WIDTH, WRONG_COLOUR, Figure, fold, panel_figure, text_width
+
+if TYPE_CHECKING:
+    import torch
 
 MASK_COLOUR = (0.90, 0.10, 0.55)
 GAP = 0.06  # inches between pictures
 LABEL_SHARE = 0.3  # of the width, that the rows' labels may take
 
-Pictures = ArrayLike
+Pictures = Union[np.ndarray, "torch.Tensor"]
 """One picture or several: arrays of numpy, or tensors of torch on any device."""
 
 
 def to_picture(image: Pictures) -> np.ndarray:
     """Return one image as matplotlib takes it: (H, W, 3) or (H, W).
 
-    image: (3, H, W), (H, W, 3) or (H, W); uint8, float or bool.
+    Args:
+        image: (3, H, W), (H, W, 3) or (H, W); uint8, float or bool.
     """
-    array = image.detach().cpu().numpy() if hasattr(image, "detach") else np.asarray(image)
+    array = image if isinstance(image, np.ndarray) else image.detach().cpu().numpy()
     if array.ndim == 3 and array.shape[0] == 3:
         array = array.transpose(1, 2, 0)
     return array.astype(np.uint8) * 255 if array.dtype == bool else array
 
 
-def show_picture(axes: Axes, image: Pictures | None, cmap: str = "gray", vmin: float | None = None,
+def show_picture(axes: Axes, image: "Pictures | None", cmap: str = "gray", vmin: float | None = None,
                  vmax: float | None = None) -> None:
-    """Draw one image without ticks; None leaves the place blank. cmap, vmin, vmax: for (H, W) images."""
+    """Draw one image without ticks; None leaves the place blank.
+
+    Args:
+        cmap, vmin, vmax: for (H, W) images.
+    """
     axes.set_xticks([])
     axes.set_yticks([])
     axes.grid(False)
@@ -47,17 +55,21 @@ def picture_axes(figure: Figure, left: float, bottom: float, side: float) -> Axe
     return figure.add_axes((left / width, bottom / height, side / width, side / height))
 
 
-def image_grid(rows: Sequence[Sequence[Pictures | None]], row_labels: Sequence[str] | None = None,
+def image_grid(rows: Sequence[Sequence["Pictures | None"]], row_labels: Sequence[str] | None = None,
                column_labels: Sequence[str] | None = None, captions: Sequence[Sequence[str]] | None = None,
                row_colours: Sequence[str] | None = None, width: float = WIDTH, cmap: str = "gray",
                vmin: float | None = None, vmax: float | None = None, columns: int = 1) -> Figure:
     """Return a figure of pictures in rows.
 
-    rows: images as `to_picture` takes them, None for a blank; rows may differ in length.
-    row_labels: left of the rows, in ``row_colours`` where given; column_labels: above the first row;
-    captions: a short text under each picture. Text that is wider than its place is folded, and cut after a few lines.
-    width: inches, of the whole figure; cmap, vmin, vmax: for (H, W) images. columns: places that a row has at least, so
-    that few pictures do not fill the page.
+    Args:
+        rows: images as `to_picture` takes them, None for a blank; rows may differ in length.
+        row_labels: left of the rows, in ``row_colours`` where given.
+        column_labels: above the first row.
+        captions: a short text under each picture. Text that is wider than its place is folded, and cut after a few
+            lines.
+        width: inches, of the whole figure.
+        cmap, vmin, vmax: for (H, W) images.
+        columns: places that a row has at least, so that few pictures do not fill the page.
     """
     n_rows, longest = len(rows), max((len(row) for row in rows), default=0)
     if longest == 0:
@@ -99,7 +111,8 @@ def _tallest(texts: Sequence[str]) -> int:
 def frame_pictures(figure: Figure, right: Sequence[Sequence[bool | None]]) -> Figure:
     """Draw a frame around the pictures of an `image_grid`, and return it: one colour for right, another for wrong.
 
-    right: a row per row of the grid; None leaves the picture without a frame.
+    Args:
+        right: a row per row of the grid; None leaves the picture without a frame.
     """
     for axes, verdict in zip(figure.axes, chain.from_iterable(right), strict=False):
         if verdict is not None:

@@ -19,9 +19,12 @@ def pipeline_figure(original: Pictures, mask: Pictures, generated: Pictures, lea
                     origin: str = "minority images of validation") -> Figure:
     """Return the method from left to right, in one direction.
 
-    original: uint8 (3, S, S), an image of low loss; mask: bool (S, S); generated: uint8 (3, S, S).
-    learned_from: up to 3 images that the placeholder ``token`` was learned from, and ``origin``, which they are; kept,
-    pruned: up to 2 each.
+    Args:
+        original: uint8 (3, S, S), an image of low loss.
+        mask: bool (S, S).
+        generated: uint8 (3, S, S).
+        learned_from: up to 3 images that the placeholder ``token`` was learned from, and ``origin``, which they are.
+        kept, pruned: up to 2 each.
     """
     width, height = WIDTH + 1.35, 3.7
     figure = Figure((width, height))

@@ -3,6 +3,7 @@ measures.
 """
 
 from collections.abc import Sequence
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -13,11 +14,12 @@ from dbb.report.style import (
     WIDTH,
     WRONG_COLOUR,
     Figure,
+    is_leftmost,
     legend_below,
     panel_figure,
     set_texts,
 )
-from dbb.statistics import precision_recall, precision_recall_curve
+from dbb.statistics import PERCENT, POINTS, interval, precision_recall, precision_recall_curve
 
 PRECISION, RECALL = "precision: right among the kept", "recall: kept among the right"
 
@@ -25,18 +27,41 @@ PRECISION, RECALL = "precision: right among the kept", "recall: kept among the r
 def condition_shares(scores: pd.DataFrame, quantile: float) -> pd.DataFrame:
     """Return, for each way of pruning, what it keeps: shares "kept", "precision" and "recall" over all seeds.
 
-    scores: columns seed, target_class, psi, Psi, rho, right. P is the ``quantile`` of the rho of one seed and target
-    class, of those pictures that are still there, as `dbb.stages.pruning.threshold` chooses it.
+    Args:
+        scores: columns seed, target_class, psi, Psi, rho, right.
+        quantile: P is this quantile of the rho of one seed and target class, of those pictures that are still there,
+            as `dbb.stages.pruning.threshold` chooses it.
     """
-    right, passed = scores["right"].to_numpy(bool), (scores["psi"] < scores["Psi"]).to_numpy(bool)
-    everything = np.ones(len(scores), dtype=bool)
-    ways = {"no pruning": everything, "eq. 3": passed, "eq. 5": above_quantile(scores, everything, quantile),
-            "both": above_quantile(scores, passed, quantile)}
-    rows = {}
-    for name, keep in ways.items():
+    right, rows = scores["right"].to_numpy(bool), {}
+    for name, keep in _ways(scores, quantile).items():
         precision, recall = precision_recall(keep, right)
         rows[name] = {"kept": keep.mean(), "precision": precision, "recall": recall}
     return pd.DataFrame(rows).T
+
+
+def seeds_table(scores: pd.DataFrame, quantile: float, bound: float) -> pd.DataFrame:
+    """Return, for each way of pruning and for equation 3 with ``bound`` in place of Psi, precision and recall in % as
+    "mean [low, high]" over the seeds, and how far the precision stands above that of no pruning, paired by seed.
+
+    Args:
+        scores, quantile: as for `condition_shares`.
+    """
+    ways = _ways(scores, quantile) | {f"eq. 3, {bound:g} for Ψ": (scores["psi"] < bound).to_numpy(bool)}
+    right, of_seed = scores["right"].to_numpy(bool), scores.groupby("seed").indices.values()
+    shares = {name: 100 * np.array([precision_recall(keep[here], right[here]) for here in of_seed]).T
+              for name, keep in ways.items()}
+    everything = shares["no pruning"][0]
+    return pd.DataFrame({name: {
+        "precision (%)": str(interval(precision, PERCENT)), "recall (%)": str(interval(recall, PERCENT)),
+        "precision above no pruning's": "–" if name == "no pruning" else str(interval(precision - everything, POINTS)),
+    } for name, (precision, recall) in shares.items()}).T
+
+
+def _ways(scores: pd.DataFrame, quantile: float) -> dict[str, np.ndarray]:
+    """Way of pruning -> which pictures it keeps, bool (N,)."""
+    passed, everything = (scores["psi"] < scores["Psi"]).to_numpy(bool), np.ones(len(scores), dtype=bool)
+    return {"no pruning": everything, "eq. 3": passed, "eq. 5": above_quantile(scores, everything, quantile),
+            "both": above_quantile(scores, passed, quantile)}
 
 
 def above_quantile(scores: pd.DataFrame, among: np.ndarray, quantile: float) -> np.ndarray:
@@ -51,13 +76,15 @@ def condition_curves(scores: pd.DataFrame, condition: str, bounds: np.ndarray) -
     """Return precision and recall of a condition in every seed at each of ``bounds``, (T,): columns seed, bound,
     precision, recall.
 
-    scores: columns seed, psi, Psi, rho, right. condition: "psi", keep psi < bound; "rho", keep rho > bound; "both",
-    keep psi < Psi and rho > bound.
+    Args:
+        scores: columns seed, psi, Psi, rho, right.
+        condition: "psi", keep psi < bound; "rho", keep rho > bound; "both", keep psi < Psi and rho > bound.
     """
     curves = []
     for seed, part in scores.groupby("seed"):
         among = (part["psi"] < part["Psi"]).to_numpy(bool) if condition == "both" else None
-        column, keeps = ("psi", "below") if condition == "psi" else ("rho", "above")
+        keeps: Literal["below", "above"] = "below" if condition == "psi" else "above"
+        column = "psi" if condition == "psi" else "rho"
         precision, recall = precision_recall_curve(part[column].to_numpy(), part["right"].to_numpy(bool), bounds, keeps,
                                                    among)
         curves.append(pd.DataFrame({"seed": seed, "bound": bounds, "precision": precision, "recall": recall}))
@@ -68,7 +95,8 @@ def threshold_figure(panels: Sequence[tuple[str, str, pd.DataFrame]], columns: i
     """Return precision and recall over every threshold, a panel each: lines through the seeds' mean, shades that span
     the seeds.
 
-    panels: (title, axis label, curves as `condition_curves` gives them).
+    Args:
+        panels: (title, axis label, curves as `condition_curves` gives them).
     """
     import seaborn as sns
 
@@ -77,7 +105,7 @@ def threshold_figure(panels: Sequence[tuple[str, str, pd.DataFrame]], columns: i
         for name, colour, text in (("precision", RIGHT_COLOUR, PRECISION), ("recall", WRONG_COLOUR, RECALL)):
             sns.lineplot(x=curves["bound"], y=100 * curves[name], errorbar=("pi", 100), color=colour, label=text,
                          legend=False, err_kws={"linewidth": 0}, ax=axes)
-        axes.set(ylabel="%" if axes.get_subplotspec().is_first_col() else "", ylim=(-3, 103))
+        axes.set(ylabel="%" if is_leftmost(axes) else "", ylim=(-3, 103))
         set_texts(axes, title, label)
     figure.tight_layout()
     legend_below(figure, *axes_of[0].get_legend_handles_labels())

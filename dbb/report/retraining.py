@@ -9,10 +9,11 @@ from dbb.report.style import INK, WIDTH, Figure, legend_below
 
 def retraining_curves(history: Sequence[Mapping[str, Any]], best_epoch: int, before: Mapping[str, Any],
                       group_names: Sequence[str]) -> Figure:
-    """Return the validation accuracy of every group over the epochs, and the loss beside it.
+    """Return the validation accuracy of every group over the epochs, ``best_epoch`` marked, and the loss beside it.
 
-    history: as `dbb.training.Training` has it; before: the `GroupMetrics` fields of the model at the start, drawn
-    as epoch 0. best_epoch is marked.
+    Args:
+        history: as `dbb.training.Training` has it.
+        before: the `GroupMetrics` fields of the model at the start, drawn as epoch 0.
     """
     figure = Figure((WIDTH, 2.8))
     accuracy, loss = figure.subplots(1, 2, width_ratios=(2.2, 1))
@@ -31,7 +32,8 @@ def retraining_curves(history: Sequence[Mapping[str, Any]], best_epoch: int, bef
 def group_bars(measured: Mapping[str, Mapping[str, Any]], group_names: Sequence[str]) -> Figure:
     """Return the accuracy of every group, a bar per model beside each other, with a legend of the models.
 
-    measured: model name -> the fields of `GroupMetrics`.
+    Args:
+        measured: model name -> the fields of `GroupMetrics`.
     """
     n_groups = len(group_table(list(measured.values()))[1])
     lying = n_groups > UPRIGHT

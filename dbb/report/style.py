@@ -11,6 +11,7 @@ from typing import Any
 
 import matplotlib as mpl
 import numpy as np
+from cycler import cycler
 from matplotlib import figure as mpl_figure
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
@@ -35,7 +36,11 @@ MOST_COLUMNS = 3  # panels beside each other
 
 
 class Figure(mpl_figure.Figure):
-    """A matplotlib figure that a notebook shows as a PNG. size: inches, (width, height)."""
+    """A matplotlib figure that a notebook shows as a PNG.
+
+    Args:
+        size: inches, (width, height).
+    """
 
     def __init__(self, size: tuple[float, float] = (WIDTH, 3.0), **options: Any) -> None:
         super().__init__(figsize=size, **options)
@@ -56,7 +61,7 @@ def use_style() -> None:
         "axes.labelcolor": INK, "text.color": INK, "xtick.color": INK, "ytick.color": INK,
         "axes.grid": True, "grid.color": "#e6e6e6", "grid.linewidth": 0.8, "axes.axisbelow": True,
         "lines.linewidth": 1.6, "image.interpolation": "nearest",
-        "axes.prop_cycle": mpl.cycler(color=GROUP_COLOURS),
+        "axes.prop_cycle": cycler(color=GROUP_COLOURS),
     })
 
 
@@ -88,7 +93,11 @@ def ink_on(colour: str) -> str:
 
 @cache
 def text_width(text: str, size: float = 9) -> float:
-    """Return the width of the widest line of ``text``, in inches. size: of the letters, points."""
+    """Return the width of the widest line of ``text``, in inches.
+
+    Args:
+        size: of the letters, points.
+    """
     return max((_line_width(line, size) for line in text.split("\n") if line.strip()), default=0.0)
 
 
@@ -105,7 +114,10 @@ def fold(text: str, inches: float, lines: int = 3, size: float = 9) -> str:
     """Return ``text`` broken into lines that are at most ``inches`` wide and of about the same length.
 
     Where more than ``lines`` would be needed, the middle is left out: names often differ at their end. A break in the
-    text stays a break; formulas between dollar signs are left alone. size: of the letters, points.
+    text stays a break; formulas between dollar signs are left alone.
+
+    Args:
+        size: of the letters, points.
     """
     return "\n".join(part if "$" in part else _fitted(part, inches, lines, size) for part in text.split("\n"))
 
@@ -146,8 +158,11 @@ def shorten(text: str, length: int) -> str:
 def panel_figure(count: int, height: float, columns: int | None = None, **options: Any) -> tuple[Figure, list[Axes]]:
     """Return a figure of ``count`` panels in rows, each ``height`` inches high, and their axes by row.
 
-    columns: panels in a row; None: as many as fit, four as two rows of two. options: of matplotlib's ``subplots``.
     Of no panels, the figure says so.
+
+    Args:
+        columns: panels in a row; None: as many as fit, four as two rows of two.
+        **options: of matplotlib's ``subplots``.
     """
     if count == 0:
         figure = Figure((WIDTH, 0.5))
@@ -164,9 +179,21 @@ def panel_figure(count: int, height: float, columns: int | None = None, **option
     return figure, panels[:count]
 
 
+def panel_width(axes: Axes) -> float:
+    """Return how wide a panel is, in inches."""
+    figure = axes.figure
+    return float(figure.bbox.width / figure.dpi * axes.get_position().width)
+
+
+def is_leftmost(axes: Axes) -> bool:
+    """Whether a panel stands in the first column of its figure."""
+    place = axes.get_subplotspec()
+    return place is not None and place.is_first_col()
+
+
 def set_texts(axes: Axes, title: str = "", xlabel: str = "", pad: float | None = None) -> None:
     """Give a panel a title, ``pad`` points above it, and name its x axis, neither much wider than the panel."""
-    inches = 1.15 * axes.get_figure().get_size_inches()[0] * axes.get_position().width
+    inches = 1.15 * panel_width(axes)
     axes.set_title(fold(title, inches), pad=pad)
     axes.set_xlabel(fold(xlabel, inches))
 

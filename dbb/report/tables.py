@@ -11,7 +11,9 @@ SHARE, POINTS, COUNT = "{:.1%}", "{:+.1f}", "{:,.0f}"
 def styled(table: pd.DataFrame, formats: Mapping[str, str] | None = None, index: bool = True) -> Styler:
     """Return ``table`` written for a page: integers with thousands separators, a dash for what is missing.
 
-    formats: column -> format string, e.g. `SHARE`; index: whether the row names are shown.
+    Args:
+        formats: column -> format string, e.g. `SHARE`.
+        index: whether the row names are shown.
     """
     counts = {name: COUNT for name in table.columns if pd.api.types.is_integer_dtype(table[name])}
     # A fixed identifier: a random one would change the executed notebook at every run.
