@@ -1,7 +1,8 @@
 """One run of the method: a benchmark, a seed, and the folders in which its stages meet."""
 
+import shlex
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +13,7 @@ from dbb.code import Definition, code_digest, definition_of
 from dbb.data.images import ImageSet
 from dbb.errors import InputError
 from dbb.models.devices import ATTRIBUTION_BATCH, MEMORY_BATCH
-from dbb.record import Made, StageRun, digest_of, folder_digest, make_or_load, require
+from dbb.record import RECORD, Made, StageRun, digest_of, folder_digest, make_or_load, require
 from dbb.store import NOTEBOOKS, resolve, write_table
 
 if TYPE_CHECKING:
@@ -26,12 +27,17 @@ TABLE = "table.parquet"
 class Run:
     """One seed of one benchmark.
 
-    runs: folder of all runs. device: "auto", "cpu", "cuda:1", ...; memory: GiB of the GPU to fit, None: the
-    benchmark's own batches. at: stage -> folder below the seed's, for a stage that an arm of a study makes otherwise;
-    all others are the method's own, `runs/<benchmark>/seed<k>/<stage>`.
+    Attributes:
+        runs: folder of all runs.
+        device: "auto", "cpu", "cuda:1", ...
+        memory: GiB of the GPU to fit, None: the benchmark's own batches.
+        at: stage -> folder below the seed's, for a stage that an arm of a study makes otherwise; all others are the
+            method's own, ``runs/<benchmark>/seed<k>/<stage>``.
+        called: the benchmark on a command line, where that is not its name but the path of its file.
 
-    Raises InputError for a negative seed, an unknown memory or stage, or data elsewhere: all runs of a benchmark share
-    them.
+    Raises:
+        InputError: for a negative seed, an unknown memory or stage, or data elsewhere: all runs of a benchmark share
+            them.
     """
 
     benchmark: Benchmark
@@ -40,6 +46,7 @@ class Run:
     device: str = "auto"
     memory: int | None = None
     at: Mapping[str, str] = field(default_factory=dict)
+    called: str = field(default="", compare=False)
     _splits: dict[str, ImageSet] = field(default_factory=dict, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -61,7 +68,7 @@ class Run:
 
     def elsewhere(self, **at: str) -> "Run":
         """Return this run with some stages in other folders below the seed's."""
-        return Run(self.benchmark, self.seed, self.runs, self.device, self.memory, {**self.at, **at}, self._splits)
+        return replace(self, at={**self.at, **at})
 
     def split(self, name: str) -> ImageSet:
         """Return the split "train", "val" or "test", read once."""
@@ -74,12 +81,34 @@ class Run:
             self._splits[name] = images
         return self._splits[name]
 
+    def needs(self, *stages: str) -> None:
+        """Check that the stages were made, as a notebook does before any work.
+
+        Raises:
+            InputError: with the one command that makes them all, where some were not.
+        """
+        own = [stage for stage in NOTEBOOKS if stage in stages and stage not in self.at]
+        lacking = [stage for stage in own if not (self.folder(stage) / RECORD).is_file()]
+        if lacking:
+            raise InputError(f"seed {self.seed} of {self.benchmark.name} lacks {', '.join(lacking)} in "
+                             f"{resolve(self.runs)}. With the benchmark's own settings, this makes what it lacks:\n\n"
+                             f"    python -m dbb.stages {self.options} --seed {self.seed} --to {lacking[-1]}\n")
+
+    @property
+    def options(self) -> str:
+        """What a command line says of this run beside its seed, e.g. "--benchmark mini-waterbirds --runs runs"."""
+        given = ["--benchmark", self.called or self.benchmark.name, "--runs", str(self.runs)]
+        given += ["--device", self.device] if self.device != "auto" else []
+        return shlex.join(given + (["--memory", str(self.memory)] if self.memory is not None else []))
+
     def made(self, stage: str) -> Made:
         """Return a stage that stands.
 
-        Raises InputError, with what to run, where it does not, or where it was made from other files than the stages
-        before it hold now.
+        Raises:
+            InputError: with what to run, where it does not, or where it was made from other files than the stages
+                before it hold now.
         """
+        self.needs(stage)
         made = require(self.folder(stage))
         for key, digest in made.record["made_from"]["inputs"].items():
             before, file = key.split("/", 1)
@@ -98,9 +127,12 @@ class Run:
              code: Sequence[Definition] = (), part: str = "") -> Made:
         """Make a stage by ``work``, or load it where it stands already.
 
-        settings: all that it depends on beside files. reads: stage -> files of it that ``work`` reads, `ALL` for all of
-        them; of "data" the splits. models: name -> which model it loads. Its code is that of the function in which
-        ``work`` is defined, and of ``code``. part: folder below the stage's for the record of a part of its work.
+        Args:
+            settings: all that it depends on beside files.
+            reads: stage -> files of it that ``work`` reads, `ALL` for all of them; of "data" the splits.
+            models: name -> which model it loads.
+            code: what its code is, beside the function in which ``work`` is defined.
+            part: folder below the stage's for the record of a part of its work.
         """
         made_from = self._made_from(settings, reads, [definition_of(work), *code], models, seeded=stage != "data")
         return make_or_load(self.folder(stage) / part, stage, made_from, work, self.device)
@@ -162,4 +194,4 @@ def model_identity(spec: str) -> str:
 def open_run(benchmark: str, seed: int = 0, runs: str | Path = "runs", device: str = "auto",
              memory: int | None = None, **models: str | None) -> Run:
     """Return the run of a benchmark by name, or by the path of a user's own .yml; ``models`` as in `get_benchmark`."""
-    return Run(get_benchmark(benchmark, **models), seed, runs, device, memory)
+    return Run(get_benchmark(benchmark, **models), seed, runs, device, memory, called=benchmark)

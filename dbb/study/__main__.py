@@ -6,6 +6,7 @@ does it all. Seeds are independent and may run beside each other; each goes on w
 
 import argparse
 
+from dbb.progress import show_lines
 from dbb.record import Made
 from dbb.stages.all import make_stages
 from dbb.stages.run import Run, open_run
@@ -26,6 +27,7 @@ def main() -> None:
     parser.add_argument("--device", default="auto")
     parser.add_argument("--memory", type=int, help="GiB of the GPU to fit: 16, 40 or 80")
     given = parser.parse_args()
+    show_lines()
 
     def run(seed: int) -> Run:
         return open_run(given.benchmark, seed, given.runs, given.device, given.memory)

@@ -13,10 +13,13 @@ SET_SIZES = (10, 20, 40)  # inversion-set sizes beside the benchmark's own, and 
 class Arm:
     """One retraining of the base model.
 
-    title: what a table calls it. pictures: the name of a set (`dbb.study.sets`), None for no generated picture.
-    conditions: which pruning conditions drop pictures, of "psi" (eq. 3) and "rho" (eq. 5). weight: factor on eq. 8's
-    gammas. originals: the source images, labelled as they were, join the training split once more, as "repeated" or
-    "autoencoded" inside their masks.
+    Attributes:
+        title: what a table calls it.
+        pictures: the name of a set (`dbb.study.sets`), None for no generated picture.
+        conditions: which pruning conditions drop pictures, of "psi" (eq. 3) and "rho" (eq. 5).
+        weight: factor on eq. 8's gammas.
+        originals: the source images, labelled as they were, join the training split once more, as "repeated" or
+            "autoencoded" inside their masks.
     """
 
     title: str
@@ -55,5 +58,9 @@ TITLES = {ERM: "ERM"} | {name: arm.title for name, arm in (ARMS | MORE_ARMS).ite
 
 
 def arms_by_size(images: int) -> dict[int, str]:
-    """Return images in the inversion set -> the arm, smallest first, as in Table 5. images: the benchmark's own."""
+    """Return images in the inversion set -> the arm, smallest first, as in Table 5.
+
+    Args:
+        images: the benchmark's own.
+    """
     return dict(sorted(({0: "no-inversion", images: METHOD} | {n: f"size-{n}" for n in SET_SIZES}).items()))

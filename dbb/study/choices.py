@@ -29,7 +29,8 @@ def choices(run: Run) -> Made:
 
     Columns: class, learning_rate, vectors, step, unseen_loss; step 0 is the initial word, once per vector.
 
-    Raises InputError when no image of a class is left that no set of the study holds.
+    Raises:
+        InputError: when no image of a class is left that no set of the study holds.
     """
     bm, own = run.benchmark, run.benchmark.inversion
     split = POOLS[own.source]

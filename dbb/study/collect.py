@@ -15,23 +15,23 @@ from dbb.results import erm_rows, retrained_rows, stage_times, write_results
 from dbb.stages.run import TABLE, Run
 from dbb.store import atomic_path, resolve, write_json, write_table
 from dbb.study.arms import ARMS, MORE_ARMS
+from dbb.study.folder import STUDY
 from dbb.study.run import arm_run, possible_arms
 from dbb.study.samples import samples
 from dbb.study.sets import CLASS_WORD, TOKENS, folder_name, set_size
 from dbb.study.settings import CHOICE_SEED
 
-STUDY = "study.json"
-
 
 def collect(seeds: Sequence[Run], results: str | Path) -> Path:
-    """Write the results of all seeds, which must have been run, and return their folder `results/<benchmark>`.
+    """Write the results of all seeds, which must have been run, and return their folder ``results/<benchmark>``.
 
     results.csv, times.csv: as `dbb.results` has them, for the arms of `dbb.study.arms`, those of MORE_ARMS as far as
     they were run. inversion.csv: per seed, size of the inversion set and class. low-loss.csv, scores.parquet,
     compositing.parquet, convergence.csv: as `dbb.study` measures them, with the seed. choices.csv, where they were
     measured. samples.npz: pictures of the first seed. study.json: settings, seeds, machine.
 
-    Raises InputError when an arm of a seed was not run.
+    Raises:
+        InputError: when an arm of a seed was not run.
     """
     target = resolve(results) / seeds[0].benchmark.name
     times = pd.concat([stage_times(run) for run in seeds], ignore_index=True)
@@ -46,7 +46,8 @@ def collect(seeds: Sequence[Run], results: str | Path) -> Path:
     if _is_measured(chosen, "choices"):
         write_table(target / "choices.csv", _measured(chosen, "choices"))
     with atomic_path(target / "samples.npz") as temporary, temporary.open("wb") as file:
-        np.savez_compressed(file, **samples(seeds[0]))
+        arrays: dict[str, Any] = samples(seeds[0])
+        np.savez_compressed(file, **arrays)
     write_json(target / STUDY, {
         "benchmark": settings_of(seeds[0].benchmark), "seeds": [run.seed for run in seeds],
         "torch": ", ".join(times["torch"].unique()), "machine": _machines(times)})
@@ -56,7 +57,8 @@ def collect(seeds: Sequence[Run], results: str | Path) -> Path:
 def seed_rows(run: Run) -> pd.DataFrame:
     """Return the results of a seed: the base classifier, and each arm that was run.
 
-    Raises InputError when one of `ARMS` that could be was not.
+    Raises:
+        InputError: when one of `ARMS` that could be was not.
     """
     parts = [erm_rows(run)]
     for name, arm in possible_arms(run, ARMS | MORE_ARMS).items():
@@ -71,7 +73,8 @@ def seed_rows(run: Run) -> pd.DataFrame:
 
 def settings_of(benchmark: Benchmark) -> dict[str, Any]:
     """Return all of a benchmark's entry but where its data come from, as JSON values."""
-    return {name: value for name, value in asdict(replace(benchmark, data=None)).items() if name != "data"}
+    nowhere: Any = None  # what data come from are functions, which JSON cannot hold
+    return {name: value for name, value in asdict(replace(benchmark, data=nowhere)).items() if name != "data"}
 
 
 def _inversion_rows(run: Run) -> pd.DataFrame:
@@ -108,7 +111,8 @@ def _measured(run: Run, name: str) -> pd.DataFrame:
 
 
 def _unfinished(run: Run, what: str) -> InputError:
-    return InputError(f"the {what} of seed {run.seed} was not made: run `python -m dbb.study seed {run.seed}` first")
+    return InputError(f"the {what} of seed {run.seed} was not made: run `python -m dbb.study seed {run.seed} "
+                      f"{run.options}` first")
 
 
 def _machines(times: pd.DataFrame) -> str:

@@ -45,7 +45,8 @@ def blurred_set(run: Run) -> Made:
 def rendered_set(run: Run) -> Made:
     """Make or load the set "renderer": the same scene with a member of the other class, drawn by the renderer.
 
-    Raises InputError where the place of a picture is not known.
+    Raises:
+        InputError: where the place of a picture is not known.
     """
     def work(stage: StageRun) -> None:
         places, seeds = known(run, "place"), known(run, "scene_seed")
@@ -97,12 +98,16 @@ def rendered(rows: pd.DataFrame, places: np.ndarray, scene_seeds: np.ndarray, ki
              seed: int) -> torch.Tensor:
     """Return the scene of each row's source with a random member of its target class, uint8 (B, 3, S, S).
 
-    places: str (B,); scene_seeds: integers (B,); kinds: for each class, what the renderer calls its members.
+    Args:
+        places: str (B,).
+        scene_seeds: integers (B,).
+        kinds: for each class, what the renderer calls its members.
     """
     images = []
-    for row, place, scene_seed in zip(rows.itertuples(), places, scene_seeds, strict=True):
-        rng = np.random.default_rng(image_seed("renderer", seed, row.source_id, row.target_class))
-        kind, colour = str(rng.choice(kinds[row.target_class])), str(rng.choice(COLOURS))
+    for source, target, place, scene_seed in zip(rows["source_id"], rows["target_class"], places, scene_seeds,
+                                                 strict=True):
+        rng = np.random.default_rng(image_seed("renderer", seed, source, target))
+        kind, colour = str(rng.choice(kinds[target])), str(rng.choice(COLOURS))
         images.append(render(Scene(kind, colour, str(place), int(scene_seed)))[0])
     return torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2)
 

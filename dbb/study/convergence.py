@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import torch
 
+from dbb.benchmarks.entry import SCORES
 from dbb.models.classifier import load_trained
 from dbb.models.devices import pick_device
 from dbb.record import Made
@@ -33,7 +34,7 @@ def convergence(run: Run) -> Made:
                     for images in (pairs.generated, pairs.originals))
         targets, rows = torch.from_numpy(pairs.generated.labels[few]).to(site), []
         batch = run.attribution_batch
-        for on in ("probability", "logit"):
+        for on in SCORES:
             for steps in STEPS:
                 error = integrated_gradients(model, new, old, targets, steps, batch, on)[1].abs()
                 rows.append({"on": on, "steps": steps, "mean": float(error.mean()), "max": float(error.max())})

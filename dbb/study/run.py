@@ -8,11 +8,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from dbb.record import Made
+from dbb.results import METHOD
 from dbb.stages.all import make_stages
-from dbb.stages.pruning import CONDITIONS, pruned
+from dbb.stages.manifest import CONDITIONS
+from dbb.stages.pruning import pruned
 from dbb.stages.retraining import retrained
 from dbb.stages.run import Run
-from dbb.study.arms import ARMS, METHOD, MORE_ARMS, Arm
+from dbb.study.arms import ARMS, MORE_ARMS, Arm
 from dbb.study.compositing import compositing
 from dbb.study.convergence import convergence
 from dbb.study.low_loss import low_loss
@@ -25,8 +27,9 @@ from dbb.study.verdicts import verdicts
 def run_seed(run: Run, more: bool, closely: bool) -> Iterator[Made]:
     """Make or load the method's stages, every possible arm, and the tables that are measured on them; yield each.
 
-    more: also `dbb.study.arms.MORE_ARMS`; closely: also the tables that one seed suffices for (compositing, and the
-    convergence of integrated gradients).
+    Args:
+        more: also `dbb.study.arms.MORE_ARMS`.
+        closely: also the tables that one seed suffices for (compositing, and the convergence of integrated gradients).
     """
     yield from make_stages(run)
     arms = possible_arms(run, ARMS | (MORE_ARMS if more else {}))
@@ -49,12 +52,12 @@ def possible_arms(run: Run, arms: Mapping[str, Arm]) -> dict[str, Arm]:
     one.
     """
     truth = run.split("train").truth
-    return {name: arm for name, arm in arms.items() if all(what in truth for what in NEEDS.get(arm.pictures, ()))}
+    return {name: arm for name, arm in arms.items() if all(what in truth for what in NEEDS.get(arm.pictures or "", ()))}
 
 
 def arm_run(run: Run, name: str, arm: Arm) -> Run:
     """Return the run whose stages are those of an arm: what is neither the method's nor its pictures' own lies in
-    `arms/<name>`.
+    ``arms/<name>``.
     """
     at = f"arms/{name}"
     if name == METHOD:
@@ -67,7 +70,8 @@ def arm_run(run: Run, name: str, arm: Arm) -> Run:
 def make_arm(run: Run, name: str, arm: Arm) -> Iterator[Made]:
     """Make or load what an arm has beside the method's own stages, which must stand, and yield each stage.
 
-    Raises InputError for an unknown set of pictures, and for one that the benchmark knows too little for.
+    Raises:
+        InputError: for an unknown set of pictures, and for one that the benchmark knows too little for.
     """
     for pictures in filter(None, (arm.pictures, arm.originals)):
         yield from make_set(run, pictures)

@@ -4,9 +4,9 @@ import numpy as np
 import pandas as pd
 
 from dbb.record import RECORD
-from dbb.stages.manifest import MANIFEST, generated_set, read_manifest
+from dbb.stages.manifest import CONDITIONS, MANIFEST, PSI, generated_set, read_manifest
 from dbb.stages.mask_table import MASKS, load_masks
-from dbb.stages.pruning import CONDITIONS, PSI, judge
+from dbb.stages.pruning import judge
 from dbb.stages.run import TABLE, Run
 from dbb.study.arms import ARMS, MORE_ARMS
 from dbb.study.sets import CLASS_WORD, folder_name, set_run
@@ -47,7 +47,7 @@ def caught(run: Run) -> dict[str, np.ndarray]:
     rows, right = _generated_rows(here), scores["right"].fillna(False).to_numpy(bool)
     psi, both = (judge(scores, settings, conditions)[0]["kept"].to_numpy(bool)
                  for conditions in ((PSI,), CONDITIONS))
-    found = {}
+    found: dict[str, np.ndarray] = {}
     for name, chosen in (("eq. 3", ~psi), ("eq. 5", psi & ~both), ("kept", both)):
         few = np.flatnonzero(chosen)[:SHOWN * len(run.benchmark.classes)]
         found |= {f"caught: {name}": _pixels(here, rows.iloc[few]),

@@ -40,7 +40,7 @@ def set_size(name: str) -> int | None:
 
 def set_run(run: Run, name: str) -> Run:
     """Return the run whose stages are those of the set ``name``: what is not the method's own lies in
-    `pictures/<name>`.
+    ``pictures/<name>``.
     """
     at = f"pictures/{folder_name(name)}"
     if name == TOKENS:
@@ -53,7 +53,8 @@ def set_run(run: Run, name: str) -> Run:
 def make_set(run: Run, name: str) -> Iterator[Made]:
     """Make or load the stages of the set ``name`` that are not the method's own, which must stand, and yield each.
 
-    Raises InputError for an unknown set, and for one that needs a truth which the benchmark does not know.
+    Raises:
+        InputError: for an unknown set, and for one that needs a truth which the benchmark does not know.
     """
     here, size = set_run(run, name), set_size(name)
     if name in CONTROLS:

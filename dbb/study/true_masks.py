@@ -15,8 +15,11 @@ from dbb.study.truth import known
 def true_masks(run: Run, found: Made) -> Made:
     """Make or load a stage of masks: the silhouettes, padded or boxed as the segmenter's masks are.
 
-    found: the stage of the segmenter's masks. It takes the sources in which those found the thing, so that every set of
-    pictures begins from the same ones. Files: as `dbb.stages.masks.masks`.
+    It takes the sources in which the segmenter found the thing, so that every set of pictures begins from the same
+    ones. Files: as `dbb.stages.masks.masks`.
+
+    Args:
+        found: the stage of the segmenter's masks.
     """
     settings = run.benchmark.masks
 

@@ -9,7 +9,8 @@ from dbb.stages.run import Run
 def known(run: Run, name: str) -> np.ndarray:
     """Return what the training split knows by ``name``, an array of first dimension N (`ImageSet.truth`).
 
-    Raises InputError where it does not know it.
+    Raises:
+        InputError: where it does not know it.
     """
     truth = run.split("train").truth
     if name not in truth:

@@ -92,7 +92,7 @@ def test_without_groups_every_chapter_shows_classes(no_groups):
     for notebook, page in shown.items():
         check_figures(notebook, page, without={"fig-iou", "fig-path", "fig-pipeline"})
         assert not any(word in page.page for word in ("before a", "minority share", "of these:"))
-    assert "The groups are not known on this benchmark" in shown["02-erm"].printed
+    assert "The groups are not known on this benchmark" in shown["02-erm"].page
     for notebook, said in (("04-masks", "No true masks"), ("05-generate", "No truth"), ("06-prune", "No truth")):
         assert said in shown[notebook].printed
     assert shown["08-results"].page.count(">robin</th>") == 1

@@ -1,6 +1,7 @@
 """Runs a notebook's cells as a kernel does, but in this process, and keeps what they show."""
 
 import ast
+import base64
 import contextlib
 import io
 from collections.abc import Collection
@@ -34,11 +35,12 @@ FEW = {
 class Shown:
     """What a run of a notebook left.
 
-    names: its globals. figures: name of a figure, or number of its cell -> PNG, empty unless ``drawn``. pages: all else
-    that it showed, HTML, Markdown or text, in order; printed: what it printed.
+    names: its globals. figures: name of a figure, or number of its cell -> PNG, of ``dpi`` pixels an inch, empty unless
+    ``drawn``. pages: all else that it showed, HTML, Markdown or text, in order; printed: what it printed.
     """
 
     drawn: bool = True
+    dpi: int = DPI
 
     names: dict[str, Any] = field(default_factory=dict)
     figures: dict[str, bytes] = field(default_factory=dict)
@@ -75,6 +77,20 @@ def run_notebook(name: str, parameters: dict[str, Any], drawn: bool = True) -> S
     return shown
 
 
+def shown_on(page: Path) -> Shown:
+    """Return what stands on an executed page."""
+    shown = Shown(dpi=100)
+    for number, cell in enumerate(nbformat.read(page, 4).cells):
+        place = cell.metadata.get("mystnb", {}).get("figure", {}).get("name", str(number))
+        for output in cell.get("outputs", []):
+            data = output.get("data", {})
+            if "image/png" in data:
+                shown.figures[place] = base64.b64decode(data["image/png"])
+            shown.pages += [data[kind] for kind in ("text/html", "text/markdown") if kind in data]
+            shown.printed += output.get("text", "")
+    return shown
+
+
 def _run(source: str, where: str, place: str, shown: Shown) -> None:
     """Run one cell; the value of an expression that ends it is shown."""
     body = ast.parse(source).body
@@ -104,5 +120,5 @@ def check_figures(name: str, shown: Shown, without: Collection[str] = ()) -> Non
              if (figure := cell.metadata.get("mystnb", {}).get("figure", {}).get("name"))}
     assert named - set(without) <= set(shown.figures) <= named
     for figure, png in shown.figures.items() if shown.drawn else ():
-        width, height = (pixels / DPI for pixels in Image.open(io.BytesIO(png)).size)
+        width, height = (pixels / shown.dpi for pixels in Image.open(io.BytesIO(png)).size)
         assert 2 < width < 11 and height < 40, f"{figure} is {width} x {height} inches"

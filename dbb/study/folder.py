@@ -1,0 +1,25 @@
+"""Where the results of a study lie."""
+
+import shlex
+from pathlib import Path
+
+from dbb.benchmarks import get_benchmark
+from dbb.errors import InputError
+from dbb.store import resolve
+
+STUDY = "study.json"
+"""Written last: a folder that holds it holds the other files too."""
+
+
+def study_folder(results: str | Path, benchmark: str) -> Path:
+    """Return the folder of a benchmark's study, by the benchmark's name or the path of its file.
+
+    Raises:
+        InputError: with the command that runs the study, where there is none.
+    """
+    folder = resolve(results) / get_benchmark(benchmark).name
+    if not (folder / STUDY).is_file():
+        given = shlex.join([f"benchmark={benchmark}", f"results={results}"])
+        raise InputError(f"{folder} holds no study. This runs it, in hours:\n\n"
+                         f"    snakemake --cores all study_results --config {given}\n")
+    return folder
