@@ -2,11 +2,11 @@
 PYTHON ?= python3
 BENCHMARK ?= waterbirds
 SEEDS ?= 0
-SNAKEMAKE = snakemake --cores all --quiet progress host reason
+SNAKEMAKE = snakemake --cores all --quiet rules progress host reason
 BUILD = jupyter-book build book --config _config.yml --toc _toc.yml -W -n --keep-going
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-.PHONY: book publish results paper html lab test test-slow lock clean
+.PHONY: book publish results paper html lab links lint test test-slow lock clean
 
 book: .venv/installed  ## compute what runs/ lacks and build the book of it; nothing in the repository is rewritten
 	$(SNAKEMAKE) -- book
@@ -26,8 +26,17 @@ html: .venv/installed  ## build the book from the committed chapters, computing 
 lab: .venv/installed  ## open the notebooks in JupyterLab
 	jupyter lab notebooks
 
-test: .venv/installed  ## lint, unit tests, the notebooks on tiny parameters, the book's build
+links: .venv/installed  ## ask every external link of the pages whether it still leads somewhere
+	$(BUILD) --builder linkcheck
+
+lint: .venv/installed  ## what needs no run: style, layout, types, spelling
 	ruff check
+	ruff format --check
+	snakefmt --check Snakefile workflow/*.smk
+	mypy
+	codespell
+
+test: lint  ## lint, unit tests, the whole product on tiny parameters, the book's build
 	python -m pytest
 
 test-slow: .venv/installed  ## every stage at true size, with random weights, on the CPU: half an hour and 24 GB
@@ -43,6 +52,6 @@ clean:  ## forget the miniature's runs and the builds; other benchmarks' runs an
 .venv/installed: requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("dbb needs Python 3.11 or newer, and $(PYTHON) is " + sys.version.split()[0] + ": make PYTHON=python3.12 ...")'
 	$(PYTHON) -m venv .venv
-	.venv/bin/python -m pip install --quiet --require-hashes -r requirements.lock
+	@.venv/bin/python workflow/install.py requirements.lock
 	.venv/bin/python -m pip install --quiet --no-deps --no-build-isolation -e .
 	touch $@

@@ -17,6 +17,7 @@ from notebook_cells import PICTURES, glued_png
 from page import read_record
 from plan import Plan
 from records import headline, run_records
+from watch import watched
 
 from dbb.errors import InputError
 from dbb.record import digest_of, file_digest
@@ -47,8 +48,8 @@ def assemble(plan: Plan, target: Path) -> None:
     for path in _files(target):
         if path.relative_to(target) not in content:
             path.unlink()
-    for name, data in content.items():
-        _put(target / name, data)
+    for inside, data in content.items():
+        _put(target / inside, data)
 
 
 def _files(folder: Path) -> list[Path]:
@@ -81,8 +82,10 @@ def build(source: Path, target: Path) -> bool:
         return False
     record.unlink(missing_ok=True)
     program = Path(sys.executable).with_name("jupyter-book")
-    subprocess.run([program, "build", source, "--config", "_config.yml", "--toc", "_toc.yml", "--path-output", target,
-                    "-W", "-n", "--keep-going", "--quiet"], cwd=project_root(), check=True)
+    with watched("the book"):
+        subprocess.run([program, "build", source, "--config", "_config.yml", "--toc", "_toc.yml", "--path-output",
+                        target, "-W", "-n", "--keep-going", "--quiet"], cwd=project_root(), check=True,
+                       stdout=subprocess.DEVNULL)  # where the pages are, three times; warnings go to stderr
     write_json(record, made_from)
     return True
 
@@ -106,7 +109,7 @@ def report(plan: Plan, since: datetime, built: bool, index: Path) -> str:
     committed = read_json(project_root() / "book" / "runs.json")
     pages = {name: read_record(page.path) for name, page in plan.pages(plan.seed).items()}
     made = {name: record["seconds"] for name, record in pages.items()
-            if datetime.fromisoformat(record["made"]) >= since}
+            if record is not None and datetime.fromisoformat(record["made"]) >= since}
     stages = [_stage_line(record, since) for record in records]
     return "\n".join([
         "", _pages_line(made, len(pages)), "", "stages", *stages, "", headline(records, committed), "",

@@ -13,17 +13,20 @@ rule book:
     input:
         CHAPTERS,
     params:
+        config=CONFIG,
         since=STARTED,
     message:
         "the book"
     shell:
-        "python workflow/book.py --config {CONFIG} --since {params.since}"
+        "python workflow/book.py --config {params.config} --since {params.since}"
 
 
 rule publish:
     input:
         CHAPTERS,
+    params:
+        config=CONFIG,
     message:
         "book/chapters, book/runs.json, the book's two pictures and the table in README.md"
     shell:
-        "python workflow/publish.py --config {CONFIG}"
+        "python workflow/publish.py --config {params.config}"

@@ -23,8 +23,7 @@ ADDRESS = re.compile(r" at 0x[0-9a-f]+")  # in memory, another at every run
 def clean(executed: NotebookNode, source: NotebookNode) -> NotebookNode:
     """Return the chapter made of an executed notebook, marked with the hash of its source."""
     kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
-    metadata = {"kernelspec": kernel, "language_info": {"name": "python"}}
-    metadata["source_sha256"] = cells_digest(source)
+    metadata = {"kernelspec": kernel, "language_info": {"name": "python"}, "source_sha256": cells_digest(source)}
     cells = [_clean_cell(cell) for cell in executed.cells if not _repeats_defaults(cell, executed)]
     return nbformat.v4.new_notebook(cells=cells, metadata=metadata)
 
@@ -50,8 +49,9 @@ def _values(source: str) -> dict[str, str]:
     """Return name -> value, as Python writes it, of the assignments in a cell."""
     values = {}
     for node in ast.parse(source).body:
-        target = node.target if isinstance(node, ast.AnnAssign) else node.targets[0]
-        values[target.id] = ast.unparse(node.value)
+        match node:
+            case ast.AnnAssign(target=target, value=ast.expr() as value) | ast.Assign(targets=[target], value=value):
+                values[ast.unparse(target)] = ast.unparse(value)
     return values
 
 

@@ -18,6 +18,7 @@ from dbb.data.download import get
 from dbb.data.layout import folder_of
 from dbb.data.verify import verify
 from dbb.errors import InputError
+from dbb.progress import show_lines
 from dbb.store import read_json, write_json
 
 
@@ -45,6 +46,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("benchmark")
     parser.add_argument("report", type=Path)
     given = parser.parse_args(arguments)
+    show_lines()
     benchmark = get_benchmark(given.benchmark)
     folder = folder_of(benchmark)
     try:

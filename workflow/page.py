@@ -8,6 +8,7 @@ people and never computed from: a stage's own record says whether the stage must
 import argparse
 import json
 import os
+import sys
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, is_dataclass
@@ -18,12 +19,14 @@ from typing import Any
 
 from notebook_cells import cells_digest, code_of, read_notebook
 from stage_table import MODELS, READS, STAGES
+from watch import watched
 
 from dbb.benchmarks import get_benchmark
 from dbb.benchmarks.entry import Benchmark
 from dbb.benchmarks.splits import source_code, source_identity
 from dbb.code import code_digest, imported
 from dbb.errors import InputError
+from dbb.progress import show_lines
 from dbb.record import RECORD, digest_of, file_digest, flat, require
 from dbb.stages.run import model_identity
 from dbb.store import RESULTS, atomic_path, locked, plain, project_root, resolve
@@ -33,6 +36,12 @@ QUIET = ["--IPKernelApp.log_level=CRITICAL"]
 """A kernel warns that it talks over local TCP, and of the interrupt by which it is shut down. Errors in cells are not
 in its log.
 """
+NO_WIDGETS = "ignore:IProgress not found"
+"""A library's bars warn on the page that they lack a package, though they are off."""
+
+
+class FailedCell(Exception):
+    """A cell that raised: says where and what, or of bad input the sentence alone."""
 
 
 @dataclass(frozen=True)
@@ -170,11 +179,15 @@ def make(page: Page, device: str | None = None) -> list[str]:
 
 
 def _execute(page: Page, target: Path, more: Mapping[str, Any]) -> None:
-    from papermill import execute_notebook
+    from papermill import PapermillExecutionError, execute_notebook
 
     root = project_root()
-    execute_notebook(root / page.source, target, {**page.parameters, **more}, cwd=root, progress_bar=False,
-                     extra_arguments=QUIET)
+    os.environ["PYTHONWARNINGS"] = ",".join(filter(None, [os.environ.get("PYTHONWARNINGS"), NO_WIDGETS]))
+    try:
+        execute_notebook(root / page.source, target, {**page.parameters, **more}, cwd=root, progress_bar=False,
+                         extra_arguments=QUIET)
+    except PapermillExecutionError as error:
+        raise FailedCell(error.evalue if error.ename == InputError.__name__ else str(error)) from error
 
 
 def _mark(path: Path, record: Mapping[str, Any]) -> None:
@@ -190,13 +203,26 @@ def main() -> None:
     parser.add_argument("page", type=Path)
     parser.add_argument("--parameters", type=json.loads, default={}, help="name -> value, as JSON")
     parser.add_argument("--device", help="where to compute")
+    parser.add_argument("--place", help="which page of how many it is, e.g. 3/12")
     given = parser.parse_args()
-    changes = make(Page(given.source, given.page, given.parameters), given.device)
-    print(f"{given.page}: " + (f"executed, since {_told(changes)}" if changes else "found as it is"), flush=True)
+    show_lines()
+    page = Page(given.source, given.page, given.parameters)
+    name, clock = (f"[{given.place}] " if given.place else "") + given.page.stem, time.perf_counter()
+    try:
+        with watched(name):
+            changes = make(page, given.device)
+    except (InputError, FailedCell) as error:
+        sys.exit(f"{name}: {error}")
+    except KeyboardInterrupt:
+        sys.exit(f"{name}: stopped; the same command goes on from here")
+    print(f"{name}: {_told(changes, time.perf_counter() - clock)}", flush=True)
 
 
-def _told(changes: list[str]) -> str:
-    return "it was not there" if changes == ["page"] else f"{', '.join(changes)} changed"
+def _told(changes: list[str], seconds: float) -> str:
+    if not changes:
+        return "found as it is"
+    why = "it was not there" if changes == ["page"] else f"{', '.join(changes)} changed"
+    return f"executed in {seconds:.0f} s, since {why}"
 
 
 if __name__ == "__main__":

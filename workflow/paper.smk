@@ -9,8 +9,8 @@ rule paper:
     input:
         expand(PLAN.path(RESULTS), seed=PLAN.seeds),
     params:
-        benchmark=shlex.quote(PLAN.config["benchmark"]),
+        of=shlex.join([PLAN.config["benchmark"], "--runs", PLAN.runs, "--results", PLAN.results]),
     message:
         f"{PLAN.results}/{PLAN.benchmark.name}/"
     shell:
-        "python -m dbb.results {params.benchmark} --runs {PLAN.runs} --results {PLAN.results}"
+        "python -m dbb.results {params.of}"

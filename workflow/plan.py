@@ -64,6 +64,13 @@ class Plan:
         own = f"/seed{seed}" if notebook in READS and STAGES.get(notebook) != "data" else ""
         return f"{self.folder}{own}/pages/{notebook}{part}.ipynb"
 
+    def place(self, notebook: str, seed: int | None = None) -> str:
+        """Return which page of how many this is, e.g. "3/12"; ``seed``: of its run, where it is not the book's."""
+        seed = self.seed if seed is None else seed
+        seeds = dict.fromkeys((self.seed, *self.seeds, seed))
+        paths = list(dict.fromkeys(self.path(name, own) for own in seeds for name in (*READS, *self.readings)))
+        return f"{paths.index(self.path(notebook, seed)) + 1}/{len(paths)}"
+
     def before(self, notebook: str) -> list[str]:
         """Return the notebooks whose stages a page reads."""
         return [NOTEBOOKS[stage] for stage in READS.get(notebook, ())]

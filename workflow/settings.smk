@@ -1,6 +1,7 @@
 # What all rules share: the plan that the configuration makes, and which of its pages must be made.
 
 import json
+import logging
 import os
 import shlex
 import time
@@ -10,12 +11,16 @@ from pathlib import Path
 from plan import GENERATE, Plan
 from stage_table import READS, STAGES, TAKES
 
+from snakemake.logging import logger
+from snakemake.settings.enums import Quietness
+
 from dbb.store import READINGS, RESULTS
 
 STARTED = datetime.now(UTC).isoformat()
 PLAN = Plan(config)
 CONFIG = shlex.quote(json.dumps(PLAN.config))
-THREADS = workflow.cores or 8  # Snakemake sets OMP_NUM_THREADS from this, and torch obeys; a cluster has no cores here
+# Snakemake sets OMP_NUM_THREADS from this, and torch obeys; a cluster has no cores here.
+THREADS = workflow.cores or 8
 
 # Whether a page stands is told by what it was made from, and not by times, which a ZIP or a checkout sets as it likes.
 # Snakemake knows times alone, so they are set to say the same: pages that stand are as new as one another, those that
@@ -37,6 +42,41 @@ if workflow.is_main_process:
 def due(path):
     """The mark, where the page at ``path`` must be made."""
     return lambda wildcards: [] if STANDING.get(path.format(**wildcards), True) else [MARK]
+
+
+def handed(notebook):
+    """A page's parameters, as page.py takes them."""
+
+    def options(wildcards):
+        seed, shard = (int(getattr(wildcards, name, 0)) for name in ("seed", "shard"))
+        part = shard if "shard" in wildcards.keys() else None
+        return shlex.quote(json.dumps(PLAN.parameters(notebook, seed, part)))
+
+    return options
+
+
+def place(notebook):
+    """Which page of how many it is."""
+    return lambda wildcards: PLAN.place(notebook, int(getattr(wildcards, "seed", PLAN.seed)))
+
+
+def device(notebook):
+    """Where it computes: a resource and no parameter, so that another device makes nothing anew."""
+    given = PLAN.config.get("device") if notebook in TAKES else None
+    return f"--device {given}" if given else ""
+
+
+def shard_pages(wildcards):
+    """What the page of generation waits for, unless it stands already."""
+    if STANDING.get(PLAN.path(GENERATE, wildcards.seed)):
+        return []
+    return [PLAN.path(GENERATE, wildcards.seed, shard) for shard in PLAN.shard_numbers]
+
+
+# Asked to be quiet about its jobs, Snakemake still tells how it selects and starts each of them; the pages tell what
+# they do, and errors remain.
+if Quietness.RULES in (workflow.output_settings.quiet or ()):
+    logger.addFilter(lambda record: record.levelno >= logging.WARNING)
 
 
 wildcard_constraints:

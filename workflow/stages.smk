@@ -1,29 +1,6 @@
 # A rule per page: its notebook makes or loads one stage, and shows it.
 
 
-def handed(notebook):
-    """A page's parameters, as page.py takes them."""
-
-    def options(wildcards):
-        seed, shard = (int(getattr(wildcards, name, 0)) for name in ("seed", "shard"))
-        given = PLAN.parameters(notebook, seed, shard if "shard" in wildcards.keys() else None)
-        return shlex.quote(json.dumps(given))
-
-    return options
-
-
-def device(notebook):
-    """Where it computes: a resource and no parameter, so that another device makes nothing anew."""
-    return f"--device {PLAN.config['device']}" if "device" in PLAN.config and notebook in TAKES else ""
-
-
-def shard_pages(wildcards):
-    """What the page of generation waits for, unless it stands already."""
-    if STANDING.get(PLAN.path(GENERATE, wildcards.seed)):
-        return []
-    return [PLAN.path(GENERATE, wildcards.seed, shard) for shard in PLAN.shard_numbers]
-
-
 for notebook in READS:
 
     rule:
@@ -36,16 +13,19 @@ for notebook in READS:
             PLAN.dataset if notebook == "01-data" and PLAN.downloads else [],
         output:
             update(PLAN.path(notebook)),
+        priority: 1
+        threads: THREADS
+        resources:
+            device=device(notebook),
         params:
             source=f"notebooks/{notebook}.ipynb",
             parameters=handed(notebook),
-        resources:
-            device=device(notebook),
+            place=place(notebook),
         message:
             "{params.source} -> {output}"
-        threads: THREADS
         shell:
-            "python workflow/page.py {params.source} {output} --parameters {params.parameters} {resources.device}"
+            "python workflow/page.py {params.source} {output} --parameters {params.parameters} "
+            "--place {params.place} {resources.device}"
 
 
 # A part of the batches, by the same notebook; `generated` finds all parts there, and writes the one manifest.
@@ -55,16 +35,18 @@ rule shard:
         [PLAN.path(needed) for needed in PLAN.before(GENERATE)],
     output:
         update(PLAN.path(GENERATE, shard="{shard}")),
+    threads: THREADS
+    resources:
+        device=device(GENERATE),
     params:
         source=f"notebooks/{GENERATE}.ipynb",
         parameters=handed(GENERATE),
-    resources:
-        device=device(GENERATE),
+        place=place(GENERATE),
     message:
         "{params.source}, part {wildcards.shard} -> {output}"
-    threads: THREADS
     shell:
-        "python workflow/page.py {params.source} {output} --parameters {params.parameters} {resources.device}"
+        "python workflow/page.py {params.source} {output} --parameters {params.parameters} "
+        "--place {params.place} {resources.device}"
 
 
 for notebook in READINGS:
@@ -76,14 +58,16 @@ for notebook in READINGS:
             due(PLAN.path(notebook)),
         output:
             update(PLAN.path(notebook)),
+        threads: 1
         params:
             source=f"notebooks/{notebook}.ipynb",
             parameters=handed(notebook),
+            place=place(notebook),
         message:
             "{params.source} -> {output}"
-        threads: 1
         shell:
-            "python workflow/page.py {params.source} {output} --parameters {params.parameters}"
+            "python workflow/page.py {params.source} {output} --parameters {params.parameters} "
+            "--place {params.place}"
 
 
 localrules:

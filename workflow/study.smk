@@ -7,8 +7,9 @@
 from dbb.study.settings import SEEDS
 
 GIVEN = [f"--{key} {PLAN.config[key]}" for key in ("device", "memory") if key in PLAN.config]
-STUDY = " ".join(["--benchmark", shlex.quote(PLAN.config["benchmark"]), "--runs", PLAN.runs, "--results", PLAN.results,
-                  *GIVEN])
+STUDY = " ".join(
+    ["--benchmark", shlex.quote(PLAN.config["benchmark"]), "--runs", PLAN.runs, "--results", PLAN.results, *GIVEN]
+)
 CALL = "".join(sign for sign in STARTED if sign.isalnum())
 
 
@@ -23,28 +24,34 @@ localrules:
 rule study:
     output:
         temp(touch(f"{PLAN.folder}/.study-seed{{seed}}-{{call}}")),
+    threads: 1
+    params:
+        of=STUDY,
     message:
         "seed {wildcards.seed} of the study"
-    threads: 1
     shell:
-        "python -m dbb.study seed {wildcards.seed} {STUDY}"
+        "python -m dbb.study seed {wildcards.seed} {params.of}"
 
 
 rule study_choices:
     output:
         temp(touch(f"{PLAN.folder}/.study-choices-{{call}}")),
+    threads: 1
+    params:
+        of=STUDY,
     message:
         "the study's choices"
-    threads: 1
     shell:
-        "python -m dbb.study choices {STUDY}"
+        "python -m dbb.study choices {params.of}"
 
 
 rule study_results:
     input:
         f"{PLAN.folder}/.study-choices-{CALL}",
         expand(f"{PLAN.folder}/.study-seed{{seed}}-{CALL}", seed=SEEDS),
+    params:
+        of=STUDY,
     message:
         f"{PLAN.results}/{PLAN.benchmark.name}/"
     shell:
-        "python -m dbb.study collect {STUDY}"
+        "python -m dbb.study collect {params.of}"

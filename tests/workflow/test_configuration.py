@@ -72,3 +72,12 @@ def test_pages_lie_by_benchmark_and_seed():
 def test_the_chapters_on_the_study_are_made_where_its_results_are():
     assert len(Plan(DEFAULTS).pages(0)) == 12
     assert len(Plan(DEFAULTS | {"benchmark": "data/example/example.yml"}).pages(0)) == 8
+
+
+def test_a_page_knows_its_place_among_those_of_all_seeds():
+    one = Plan({"benchmark": "mini-waterbirds"})
+    assert [one.place("01-data"), one.place("08-results"), one.place("12-tokens-and-selection")] == [
+        "1/12", "8/12", "12/12"]
+    two = Plan({"benchmark": "mini-waterbirds", "results": "none", "seed": 1, "seeds": "1,2"})
+    assert [two.place("01-data"), two.place("08-results", 1), two.place("02-erm", 2)] == ["1/15", "8/15", "9/15"]
+    assert two.place("02-erm", 7) == "16/22", "a seed that was not planned, asked for by its path"

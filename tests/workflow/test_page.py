@@ -5,6 +5,7 @@ from pathlib import Path
 
 import nbformat
 import page as pages
+import papermill
 import pytest
 from notebook_cells import cells_digest, code_of, read_notebook
 
@@ -13,11 +14,13 @@ from dbb.errors import InputError
 DECLARED = ("from typing import Optional\n", 'benchmark: str = "mini-waterbirds"  # b\nresults: str = "results"  # r\n'
             "sizes: Optional[list[int]] = None  # s\ndevice: str = \"auto\"  # d")
 
+LOOP = "from dbb.progress import track\nfor _ in track(range(3), 'images'): pass"
+
 
 @pytest.fixture
 def page(tmp_path):
     """A page of a notebook that makes no stage."""
-    return written(tmp_path, "print(sizes, device)")
+    return written(tmp_path, "print(sizes, device)\n" + LOOP)
 
 
 def written(folder: Path, code: str) -> pages.Page:
@@ -37,11 +40,11 @@ def printed(page: pages.Page) -> str:
 
 def test_it_is_executed_with_typed_parameters_and_found_thereafter(page, capfd):
     assert pages.make(page, device="cpu") == ["page"]
-    assert printed(page) == "[3, 4] cpu\n"
+    assert printed(page) == "[3, 4] cpu\n", "of its loop nothing stands on the page"
     before = page.path.read_bytes()
     assert pages.make(page, device="cuda:7") == [] == page.changes(), "another device makes nothing anew"
     assert page.path.read_bytes() == before
-    assert "TCP" not in capfd.readouterr().err, "the kernel's warning"
+    assert capfd.readouterr() == ("", ""), "a kernel warns of TCP and of debuggers"
     record = pages.read_record(page.path)
     assert record["seconds"] > 0 and record["made"].endswith("+00:00")
 
@@ -49,13 +52,42 @@ def test_it_is_executed_with_typed_parameters_and_found_thereafter(page, capfd):
 def test_a_cell_that_fails_leaves_the_earlier_page(page):
     page.path.parent.mkdir()
     page.path.write_text("earlier")
-    with pytest.raises(Exception, match="ZeroDivisionError"):
+    with pytest.raises(pages.FailedCell, match="ZeroDivisionError"):
         pages.make(written(page.source.parent, "1 / 0"))
     assert page.path.read_text() == "earlier"
     assert [path.name for path in page.path.parent.iterdir() if path.suffix == ".ipynb"] == ["09-effect.ipynb"]
 
 
 # ------------------------------------------------------------------------------------------------ without a kernel
+
+@pytest.fixture
+def call(page, monkeypatch):
+    """The command line for the page."""
+    given = ["--place", "9/12", "--parameters", json.dumps(page.parameters)]
+    monkeypatch.setattr("sys.argv", ["page.py", str(page.source), str(page.path), *given])
+    return pages.main
+
+
+@pytest.mark.parametrize("changes, told", [
+    ([], "found as it is"), (["page"], "executed in 0 s, since it was not there"),
+    (["cells", "code"], "executed in 0 s, since cells, code changed")])
+def test_a_line_tells_what_became_of_it(call, monkeypatch, capsys, changes, told):
+    monkeypatch.setattr(pages, "make", lambda page, device: changes)
+    call()
+    assert capsys.readouterr().out == f"[9/12] 09-effect: {told}\n"
+
+
+@pytest.mark.parametrize("name, whole", [("InputError", "seed -1 is negative"), ("KeyError", "in cell 4")])
+def test_of_bad_input_the_sentence_is_told_and_of_other_failures_the_cell(call, monkeypatch, name, whole):
+    def fail(*arguments, **options):
+        raise papermill.PapermillExecutionError(3, 4, "code", name, "seed -1 is negative", ["in cell 4"])
+
+    monkeypatch.setattr(papermill, "execute_notebook", fail)
+    with pytest.raises(SystemExit) as ended:
+        call()
+    told = str(ended.value).removeprefix("[9/12] 09-effect: ")
+    assert told == whole if name == "InputError" else whole in told
+
 
 @pytest.fixture
 def made(page, monkeypatch):

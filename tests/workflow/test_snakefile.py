@@ -19,7 +19,7 @@ DECLARED = 'benchmark: str = "mini-waterbirds"  # b\nruns: str = "runs"  # r\nsh
 SEED = "\nseed: int = 0  # k"
 COMPARED = "\ncompared: int = 5  # c"
 PAGES = ("01-data", "02-erm", "03-tokens", "04-masks", "05-generate")
-TOLD = re.compile(r"pages/(\S+)\.ipynb: (executed|found)")
+TOLD = re.compile(r"^\[\d+/8\] (\S+): (executed|found)", re.MULTILINE)
 
 
 def stage_code(stage: str) -> str:
@@ -41,6 +41,26 @@ def write_notebook(folder: Path, name: str) -> None:
     nbformat.write(new.new_notebook(cells=cells, metadata=kernel), folder / f"{name}.ipynb")
 
 
+PAPERMILL = """\
+import json
+from pathlib import Path
+
+
+class PapermillExecutionError(Exception):
+    pass
+
+
+def execute_notebook(source, target, parameters, **options):
+    text, names = Path(source).read_text(), {}
+    for cell in json.loads(text)["cells"]:
+        if cell["cell_type"] == "code":
+            exec("".join(cell["source"]), names)
+            names |= parameters
+    Path(target).write_text(text)
+"""
+"""In its place: a kernel for each page would take most of the time. In tests/product they have their kernels."""
+
+
 class Checkout:
     """A copy of the project, and what Snakemake does in it."""
 
@@ -48,6 +68,7 @@ class Checkout:
         self.folder = folder
         for name in ("dbb", "workflow", "profiles/default"):
             shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+        (folder / "workflow/papermill.py").write_text(PAPERMILL)
         for name in ("Snakefile", "pyproject.toml"):
             shutil.copy(ROOT / name, folder)
         (folder / "data").mkdir()
