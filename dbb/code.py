@@ -11,9 +11,10 @@ class, another package) is not seen: whoever uses such a thing names it as one m
 import ast
 import hashlib
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import cache, cached_property
 from pathlib import Path
+from typing import Any
 
 from dbb.errors import InputError
 
@@ -39,10 +40,11 @@ def code_digest(*roots: Definition) -> str:
     return digest.hexdigest()[:16]
 
 
-def definition_of(function: object) -> Definition:
+def definition_of(function: Callable[..., Any]) -> Definition:
     """Return the module and the name, at its top level, of a function or class.
 
-    Raises InputError for one that stands in no file, whose changes could not be seen.
+    Raises:
+        InputError: for one that stands in no file, whose changes could not be seen.
     """
     module, name = function.__module__, function.__qualname__.partition(".")[0]
     if name not in _module(module).names:
@@ -81,7 +83,8 @@ class _Statement:
     @cached_property
     def content(self) -> tuple[list[list[str]], Imports, str]:
         """The names that it uses, what it imports itself, and how Python would write what counts of it."""
-        node, imports = _Wordless().visit(self._node), {}
+        node: ast.stmt = _Wordless().visit(self._node)
+        imports: Imports = {}
         inside = list(ast.walk(node))
         _add_imports(imports, inside)
         chains, bare = list(_chains(inside)), _Bare().visit(node)
@@ -160,14 +163,16 @@ def _is_silent(node: ast.stmt) -> bool:
 def _imported(node: ast.AST) -> dict[str, Definition]:
     """Return local name -> (module, name) of what an import brings from the package; the name is "" for a module.
 
-    Raises InputError for an import of all names, or by a relative name, which would be lost.
+    Raises:
+        InputError: for an import of all names, or by a relative name, which would be lost.
     """
     match node:
         case ast.Import(names=names):
             return {(alias.asname or alias.name.partition(".")[0]):
                     (alias.name if alias.asname else alias.name.partition(".")[0], "")
                     for alias in names if alias.name.partition(".")[0] == PACKAGE}
-        case ast.ImportFrom(module=module, names=names, level=level):
+        case ast.ImportFrom(module=named, names=names, level=level):
+            module = named or ""  # None: `from . import`
             ours = level > 0 or module.partition(".")[0] == PACKAGE
             if ours and (level or names[0].name == "*"):
                 raise InputError(f"{ast.unparse(node)!r} cannot be followed: import each name, from its module in full")
@@ -202,7 +207,8 @@ def _uses(module: str, name: str) -> frozenset[Definition]:
 def _chains(nodes: Iterable[ast.AST]) -> Iterator[list[str]]:
     """Yield each name that is used, with the attributes that are asked of it: ``a.b.c`` -> ["a", "b", "c"].
 
-    nodes: as `ast.walk` gives them, outer ones first.
+    Args:
+        nodes: as `ast.walk` gives them, outer ones first.
     """
     inside: set[ast.AST] = set()  # of a chain that was gone along already
     for node in nodes:
@@ -256,7 +262,8 @@ class _Bare(ast.NodeTransformer):
     """Drops annotations; of a class it stays known which fields it has."""
 
     def visit_ClassDef(self, node: ast.ClassDef) -> ast.AST:
-        inside = [self._field(inner) if isinstance(inner, ast.AnnAssign) else self.visit(inner) for inner in node.body]
+        inside: list[Any] = [self._field(inner) if isinstance(inner, ast.AnnAssign) else self.visit(inner)
+                             for inner in node.body]
         node.body = [inner for inner in inside if inner is not None]
         return node
 
@@ -273,7 +280,7 @@ class _Bare(ast.NodeTransformer):
         node.returns = None
         return node
 
-    visit_AsyncFunctionDef = visit_FunctionDef
+    visit_AsyncFunctionDef: Callable[..., ast.AST] = visit_FunctionDef
 
     def visit_arg(self, node: ast.arg) -> ast.AST:
         node.annotation = None

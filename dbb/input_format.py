@@ -7,8 +7,11 @@ from dataclasses import dataclass
 class InputFormat:
     """What the classifier is given of a picture.
 
-    size: px, of the input. mean, std: normalisation per channel, for RGB in 0..1.
-    margin: pictures are read at ``size + margin`` px; the input is their centre, as in Resize(256), CenterCrop(224).
+    Attributes:
+        size: px, of the input.
+        mean, std: normalisation per channel, for RGB in 0..1.
+        margin: pictures are read at ``size + margin`` px; the input is their centre, as in Resize(256),
+            CenterCrop(224).
     """
 
     size: int

@@ -23,14 +23,20 @@ INJECTED = "# Parameters"  # the first line of the cell that papermill injects
 def check_parameters(In: list[str], namespace: dict[str, Any]) -> dict[str, Any]:
     """Check the parameters, from the first cell after them: ``params = check_parameters(In, globals())``.
 
-    In: the inputs executed so far, as Jupyter keeps them. namespace: the notebook's globals.
-    Returns name -> value for every declared parameter, in order; an int given for a float becomes a float.
-    Raises InputError for a name that is not declared, and for a value that is not of the declared type.
+    Args:
+        In: the inputs executed so far, as Jupyter keeps them.
+        namespace: the notebook's globals.
+
+    Returns:
+        Name -> value for every declared parameter, in order; an int given for a float becomes a float.
+
+    Raises:
+        InputError: for a name that is not declared, and for a value that is not of the declared type.
     """
     position = max((i for i, source in enumerate(In) if _declarations(source)), default=None)
     if position is None:
         raise InputError("no parameters cell was run: run the `name: type = default` cell before this one")
-    declared = {node.target.id: node.annotation for node in _declarations(In[position])}
+    declared = {ast.unparse(node.target): node.annotation for node in _declarations(In[position])}
     for source in In[position + 1 :]:
         if source.lstrip().startswith(INJECTED):
             _refuse_unknown(_assigned_names(source), list(declared))
@@ -41,7 +47,9 @@ def parameter_table(notebook: Path | str) -> list[dict[str, str]]:
     """Return the manual of a notebook: a row with name, type, default and meaning for each parameter.
 
     All four are text from the cell tagged ``parameters``; the meaning is the comment that ends the line.
-    Raises InputError naming the notebook when it has not exactly one such cell, or a line lacks its comment.
+
+    Raises:
+        InputError: naming the notebook when it has not exactly one such cell, or a line lacks its comment.
     """
     path = Path(notebook)
     cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
@@ -54,16 +62,11 @@ def parameter_table(notebook: Path | str) -> list[dict[str, str]]:
     comments = _comments(sources[0])
     rows = []
     for node in declarations:
-        if node.end_lineno not in comments:
-            raise InputError(f"{path}: parameter {node.target.id!r} has no comment that says what it means")
-        rows.append(
-            {
-                "name": node.target.id,
-                "type": ast.unparse(node.annotation),
-                "default": ast.unparse(node.value),
-                "meaning": comments[node.end_lineno],
-            }
-        )
+        name, meaning = ast.unparse(node.target), comments.get(node.end_lineno or 0)
+        if meaning is None:
+            raise InputError(f"{path}: parameter {name!r} has no comment that says what it means")
+        rows.append({"name": name, "type": ast.unparse(node.annotation),
+                     "default": ast.unparse(node.value) if node.value else "", "meaning": meaning})
     return rows
 
 
@@ -73,8 +76,8 @@ def _declarations(source: str) -> list[ast.AnnAssign]:
         body = ast.parse(source).body
     except SyntaxError:  # a cell with magics
         return []
-    declares = [isinstance(n, ast.AnnAssign) and isinstance(n.target, ast.Name) and n.value for n in body]
-    return body if all(declares) else []
+    declared = [n for n in body if isinstance(n, ast.AnnAssign) and isinstance(n.target, ast.Name) and n.value]
+    return declared if len(declared) == len(body) else []
 
 
 def _assigned_names(source: str) -> list[str]:

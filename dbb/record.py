@@ -35,7 +35,10 @@ _PACKAGES = ("torch", "diffusers", "transformers", "captum", "numpy")
 class Made:
     """A stage whose files stand in ``folder``.
 
-    record: what `run.json` says. new: whether this call made it; why: what differed from an earlier record.
+    Attributes:
+        record: what `run.json` says.
+        new: whether this call made it.
+        why: what differed from an earlier record.
     """
 
     folder: Path
@@ -63,8 +66,11 @@ class Made:
 class StageRun:
     """What a stage does while it is made: where it writes, and what it measured.
 
-    metrics: accuracies, losses, rates; counts: images made, skipped, failed. stamp: a hash of what it is made from, for
-    files that must be told from those of an earlier making (checkpoints, images).
+    Attributes:
+        metrics: accuracies, losses, rates.
+        counts: images made, skipped, failed.
+        stamp: a hash of what it is made from, for files that must be told from those of an earlier making (checkpoints,
+            images).
     """
 
     def __init__(self, folder: Path, made_from: Mapping[str, Any]) -> None:
@@ -84,9 +90,12 @@ def make_or_load(folder: Path, stage: str, made_from: Mapping[str, Any], make: C
                  device: str = "cpu") -> Made:
     """Return the stage in ``folder``: as it stands where its record matches, else made by ``make``.
 
-    made_from: all that its files depend on, JSON values. device: where it computes, for the record alone. An earlier
-    record is removed before the making begins, so one that exists belongs to a stage that ended well. One process makes
-    a stage at a time; others wait for it and load.
+    An earlier record is removed before the making begins, so one that exists belongs to a stage that ended well. One
+    process makes a stage at a time; others wait for it and load.
+
+    Args:
+        made_from: all that its files depend on, JSON values.
+        device: where it computes, for the record alone.
     """
     made_from = plain(_exact(made_from))
     folder.mkdir(parents=True, exist_ok=True)
@@ -111,8 +120,9 @@ def make_or_load(folder: Path, stage: str, made_from: Mapping[str, Any], make: C
 def require(folder: Path) -> Made:
     """Return the stage that stands in ``folder``.
 
-    Raises InputError, with what to run, when it was not made, its record is of another version of this package, or one
-    of its files is missing or another one.
+    Raises:
+        InputError: with what to run, when it was not made, its record is of another version of this package, or one of
+            its files is missing or another one.
     """
     record = read_json(folder / RECORD)
     if not _is_record(record):

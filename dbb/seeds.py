@@ -15,7 +15,9 @@ def _hash63(*parts: str | int) -> int:
 def image_seed(benchmark: str, run_seed: int, source_id: int, target_class: int) -> int:
     """Return the seed (0..2**63-1) of one generated image, so that it can be made again alone.
 
-    source_id: the original's index in the training split; target_class: the class it is generated into.
+    Args:
+        source_id: the original's index in the training split.
+        target_class: the class it is generated into.
     """
     return _hash63(benchmark, int(run_seed), int(source_id), int(target_class))
 

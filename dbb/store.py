@@ -40,7 +40,8 @@ def project_root() -> Path:
     """Return the project's folder: the nearest one, from the working directory or from this package upwards,
     that holds `notebooks/` and the pyproject.toml of dbb.
 
-    Raises InputError when there is none.
+    Raises:
+        InputError: when there is none.
     """
     for start in (Path.cwd(), Path(__file__).resolve().parent):
         for folder in (start, *start.parents):
@@ -137,7 +138,8 @@ def plain(value: Any) -> Any:
 def read_json(path: str | Path) -> Any:
     """Return the value in a JSON file.
 
-    Raises InputError, with the notebook to run, when the file is missing or corrupt.
+    Raises:
+        InputError: with the notebook to run, when the file is missing or corrupt.
     """
     path = require_file(path)
     try:
@@ -168,7 +170,8 @@ def save_weights(path: str | Path, state: Mapping[str, torch.Tensor]) -> None:
 def load_weights(path: str | Path) -> dict[str, torch.Tensor]:
     """Return the tensors of a safetensors file, on the CPU.
 
-    Raises InputError, with the notebook to run, when the file is missing or corrupt.
+    Raises:
+        InputError: with the notebook to run, when the file is missing or corrupt.
     """
     from safetensors import SafetensorError
     from safetensors.torch import load_file

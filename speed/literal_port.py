@@ -11,6 +11,7 @@ import random
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -20,8 +21,9 @@ from PIL import Image
 from torch import nn
 from torchvision import transforms
 
+from dbb.input_format import InputFormat
 from dbb.models.segmenters.grounded import GroundedSAMSegmenter
-from dbb.transforms import AREAS, RATIOS, InputFormat
+from dbb.transforms import AREAS, RATIOS
 
 GUIDANCE = 7.5
 """The pipeline's own default."""
@@ -74,7 +76,7 @@ def predict_masks(segmenter: GroundedSAMSegmenter, images: Sequence[Image.Image]
         return [_first_mask(segmenter, embeddings[i:i + 1], one) for i, one in enumerate(prepared)]
 
 
-def _first_mask(segmenter: GroundedSAMSegmenter, embedding: torch.Tensor, prepared: dict) -> torch.Tensor:
+def _first_mask(segmenter: GroundedSAMSegmenter, embedding: torch.Tensor, prepared: dict[str, Any]) -> torch.Tensor:
     outlined = segmenter.sam(image_embeddings=embedding, multimask_output=False,
                              input_boxes=prepared["input_boxes"].to(embedding.device, torch.float32))
     (masks,) = segmenter.sam_processor.post_process_masks(
@@ -112,7 +114,8 @@ def train_transform(input_format: InputFormat) -> transforms.Compose:
 
 
 def attribute(model: nn.Module, painted: Sequence[Image.Image], originals: Sequence[Image.Image], masks: torch.Tensor,
-              target: int, input_format: InputFormat, points: int = 50, autocast: bool = True) -> list[tuple]:
+              target: int, input_format: InputFormat, points: int = 50, autocast: bool = True,
+              ) -> list[tuple[float, float]]:
     """Return rho and psi of one batch; masks: float (B, 1, S, S).
 
     captum's defaults: all ``points`` of all pictures in one forward and backward pass, of the logit; then psi, a
@@ -163,7 +166,7 @@ class Inversion:
 
     def step(self) -> list[float]:
         """Do one step of `ACCUMULATED` pictures and return their losses."""
-        losses = []
+        losses: list[float] = []
         for _ in range(ACCUMULATED):
             loss = self._loss()
             (loss / ACCUMULATED).backward()

@@ -11,6 +11,7 @@ kohpangwei/group_DRO, dataset_scripts/generate_waterbirds.py.
 import argparse
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -49,9 +50,9 @@ def write_waterbirds(folder: str | Path, per_group: Mapping[str, int] = PER_GROU
                          f"{', '.join(SPLIT_CODES)}")
     top = Path(folder) / TOPS[0]
     table = _table(per_group)
-    for row in table.itertuples():
-        with atomic_path(top / row.img_filename) as temporary:
-            _picture(row.scene, upright=row.img_id % 5 == 2, grey=row.img_id == 1).save(temporary, quality=90)
+    for name, scene, number in zip(table["img_filename"], table["scene"], table["img_id"], strict=True):
+        with atomic_path(top / name) as temporary:
+            _picture(scene, upright=number % 5 == 2, grey=number == 1).save(temporary, quality=90)
     write_table(top / METADATA, table.drop(columns="scene"))
     return top
 
@@ -59,7 +60,7 @@ def write_waterbirds(folder: str | Path, per_group: Mapping[str, int] = PER_GROU
 def _table(per_group: Mapping[str, int]) -> pd.DataFrame:
     """Return metadata.csv, species after species as in the real one, with a column of scenes beside."""
     rng = np.random.default_rng(scene_seed("held-out", 0))
-    rows = []
+    rows: list[dict[str, Any]] = []
     for split, count in per_group.items():
         for y, a in np.ndindex(2, 2):
             for _ in range(count):
@@ -76,8 +77,8 @@ def _table(per_group: Mapping[str, int]) -> pd.DataFrame:
 
 
 def _bird_file(scene: Scene, number: int) -> str:
-    name = scene.species.capitalize()
-    return f"{SPECIES.index(scene.species) + 1:03d}.{name}/{name}_{number:04d}_{scene.seed}.jpg"
+    name = str(scene.species).capitalize()
+    return f"{SPECIES.index(str(scene.species)) + 1:03d}.{name}/{name}_{number:04d}_{scene.seed}.jpg"
 
 
 def _place_file(scene: Scene, number: int) -> str:

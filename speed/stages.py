@@ -19,6 +19,7 @@ import pandas as pd
 import torch
 
 from dbb.benchmarks import Benchmark, get_benchmark
+from dbb.data.dataset import Drawn
 from dbb.models.classifier import load_trained
 from dbb.models.devices import pick_device
 from dbb.models.inpainting import load_inpainting
@@ -28,7 +29,7 @@ from dbb.stages.generation import encode_prompt, inpaint
 from dbb.stages.manifest import MANIFEST, read_manifest
 from dbb.stages.mask_table import MASKS, load_masks
 from dbb.stages.outputs import load_outputs
-from dbb.stages.pruning import class_confidence, read_pairs, score_pairs
+from dbb.stages.pruning import Attributed, class_confidence, read_pairs, score_pairs
 from dbb.stages.run import Run
 
 T = TypeVar("T")
@@ -78,6 +79,7 @@ class Stopwatch:
 
 def shrunk(bm: Benchmark, sizes: Sizes) -> Benchmark:
     """Return the benchmark with so little done in each stage."""
+    assert isinstance(bm.data, Drawn), "the miniature is drawn"
     return replace(
         bm, data=replace(bm.data, sizes={"train": sizes.train, "val": sizes.val, "test": sizes.val}),
         erm=replace(bm.erm, epochs=1), inversion=replace(bm.inversion, steps=sizes.inversion_steps),
@@ -168,7 +170,7 @@ def _painter(run: Run) -> Callable[..., None]:
     return paint
 
 
-def _scorer(run: Run) -> Callable[[int, str], None]:
+def _scorer(run: Run) -> Callable[[int, Attributed], None]:
     """Return what scores the run's pairs, so many images and points at once, with integrated gradients on some."""
     bm, pairs = run.benchmark, read_pairs(run, read_manifest(run.folder("generated") / MANIFEST))
     said = load_outputs(run.folder("erm") / "train.npz")
@@ -176,7 +178,7 @@ def _scorer(run: Run) -> Callable[[int, str], None]:
     model = load_trained(run.folder("erm") / "model.safetensors", bm.classifier, len(bm.classes))
     model.to(pick_device(run.device))
 
-    def score(internal_batch_size: int, ig_on: str) -> None:
+    def score(internal_batch_size: int, ig_on: Attributed) -> None:
         score_pairs(model, pairs.originals, pairs.generated, pairs.masks, confidence, bm.input_format,
                     bm.pruning.steps, internal_batch_size, bm.pruning.on, ig_on)
 

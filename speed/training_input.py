@@ -39,7 +39,7 @@ BATCH = 32
 EPOCHS = 3
 
 
-class Photographs(Dataset):
+class Photographs(Dataset[torch.Tensor]):
     """One picture at a time, as the usual training scripts read them."""
 
     def __init__(self, source: FilePixels) -> None:
@@ -93,6 +93,7 @@ def measure(folder: Path, per_group: int, workers: int) -> pd.DataFrame:
     """Return images per second of each way, with ``per_group`` photographs of each group made up in ``folder``."""
     images = photographs(folder, per_group)
     n, size, files = len(images), BENCHMARK.read_size, images.source
+    assert isinstance(files, FilePixels)
     cache = CachedPixels(Resampled(files, BENCHMARK.generation_size), folder / "train.npy", n, size)
     start = time.perf_counter()
     cache.read([0], size)
@@ -101,7 +102,7 @@ def measure(folder: Path, per_group: int, workers: int) -> pd.DataFrame:
     ways = {f"DataLoader, {workers} workers": lambda: plain_epoch(files, workers),
             "cache, whole batches": lambda: cached_epoch(examples, 0),
             "cache, read only": lambda: read_epoch(examples)}
-    rates = {name: [] for name in ways} | {"filling the cache, once": [filling]}
+    rates: dict[str, list[float]] = {name: [] for name in ways} | {"filling the cache, once": [filling]}
     for _ in range(EPOCHS):  # in turns, so that a slow moment of the machine falls on both
         for name, epoch in ways.items():
             rates[name].append(n / seconds(epoch))

@@ -56,7 +56,7 @@ def run(world: World, stages: Sequence[str], images: int, folder: Path,
     """
     peak = matmul_peak(world.device, world.dtype, world.sizes.matmul)
     counts = world.counts()
-    report = {"machine": machine(world.device), "date": datetime.now(UTC).isoformat(timespec="seconds"),
+    report: dict[str, Any] = {"machine": machine(world.device), "date": datetime.now(UTC).isoformat(timespec="seconds"),
               "versions": {"python": platform.python_version(), **{name: version(name) for name in PACKAGES}},
               "matmul_tflops": peak / 1e12, "floor_seconds": floor_seconds(peak, counts), "images": images,
               "waterbirds_images": IMAGES, "operations": counts, "lines": []}

@@ -13,11 +13,11 @@ from unittest.mock import patch
 
 import torch
 import true_size_models
-from diffusers import SchedulerMixin
+from diffusers import AutoencoderKL, SchedulerMixin, UNet2DConditionModel
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 from torchvision.models import resnet50
-from transformers import GroundingDinoForObjectDetection, SamModel
+from transformers import CLIPTextModel, GroundingDinoForObjectDetection, SamModel
 
 from dbb.benchmarks import get_benchmark
 from dbb.benchmarks.waterbirds import COUNTS
@@ -51,9 +51,9 @@ FILE = "results/true-size/counts.json"
 class Models:
     """What is counted. size: px of the pictures that are painted; classified: px of the classifier's input."""
 
-    unet: nn.Module
-    vae: nn.Module
-    text_encoder: nn.Module
+    unet: UNet2DConditionModel
+    vae: AutoencoderKL
+    text_encoder: CLIPTextModel
     detector: GroundingDinoForObjectDetection
     sam: SamModel
     classifier: nn.Module
@@ -121,7 +121,7 @@ def count(models: Models) -> dict[str, int]:
     return counted | {"classifier training": operations(lambda: models.classifier(picture).sum().backward())}
 
 
-def _text_gradient(encoder: nn.Module, ids: torch.Tensor) -> None:
+def _text_gradient(encoder: CLIPTextModel, ids: torch.Tensor) -> None:
     table = encoder.get_input_embeddings().requires_grad_(True)
     encoder(ids).last_hidden_state.sum().backward()
     table.requires_grad_(False)

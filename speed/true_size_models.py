@@ -24,6 +24,7 @@ import shutil
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any, TypeVar
 
 import torch
 from diffusers import AutoencoderKL, PNDMScheduler, StableDiffusionInpaintPipeline, UNet2DConditionModel
@@ -67,6 +68,8 @@ PARAMETERS = {
 rounded, as 233 M and 46.1 M; SAM's has the 256 numbers of its position code, which the original keeps as a buffer.
 """
 
+M = TypeVar("M", bound=nn.Module)
+
 IMAGENET = {"image_mean": [0.485, 0.456, 0.406], "image_std": [0.229, 0.224, 0.225]}
 SCALING = {"do_resize": True, "do_rescale": True, "do_normalize": True, "resample": 2, "rescale_factor": 1 / 255,
            **IMAGENET}
@@ -74,7 +77,7 @@ SCALING = {"do_resize": True, "do_rescale": True, "do_normalize": True, "resampl
 
 # ------------------------------------------------------------------------------------------------ models
 
-def inpainting_components(dtype: torch.dtype = torch.float32, device: str = "cpu") -> dict[str, object]:
+def inpainting_components(dtype: torch.dtype = torch.float32, device: str = "cpu") -> dict[str, Any]:
     """Return the parts of Stable Diffusion 2 inpainting but for its tokenizer, by the names the pipeline gives them.
 
     dtype, device: of the weights, which are drawn there.
@@ -124,7 +127,7 @@ def sam2(dtype: torch.dtype = torch.float32, device: str = "cpu") -> Sam2VideoMo
     return _random("sam2", lambda: Sam2VideoModel(config), dtype, device)
 
 
-def _random(name: str, build: Callable[[], nn.Module], dtype: torch.dtype, device: str) -> nn.Module:
+def _random(name: str, build: Callable[[], M], dtype: torch.dtype, device: str) -> M:
     """Draw a model from a fixed seed; Module.to, as the libraries' own warn of casts."""
     with torch.random.fork_rng(), torch.device(device):
         torch.manual_seed(0)

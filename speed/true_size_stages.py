@@ -23,7 +23,7 @@ from true_size_counts import (
     painting_operations,
     pruning_operations,
 )
-from true_size_timing import Work
+from true_size_timing import Way, Work
 from true_size_world import PROMPT, World, on_disk, painted_masks, pictures
 
 from dbb.benchmarks import GenerationSettings
@@ -35,7 +35,7 @@ from dbb.stages.inversion import invert
 from dbb.stages.mask_table import MaskTable, covered
 from dbb.stages.masks import find_masks
 from dbb.stages.painting import generate, plan
-from dbb.stages.pruning import own_class_probability, score_pairs
+from dbb.stages.pruning import Attributed, own_class_probability, score_pairs
 from dbb.training import Examples, fit
 from dbb.transforms import normalise
 
@@ -110,13 +110,14 @@ def denoiser(world: World, counts: Counts, images: int, folder: Path) -> Iterato
     calls = 5
     usual, last = torch.contiguous_format, torch.channels_last
     half, ours = world.literal_dtype, world.dtype
-    choices = [("literal", "float16, as the official way", half, usual, False),
+    choices: list[tuple[Way, str, torch.dtype, torch.memory_format, bool]] = [
+               ("literal", "float16, as the official way", half, usual, False),
                ("ours", "float16, channels last", half, last, False),
                ("ours", "bfloat16", ours, usual, False),
                ("ours", "bfloat16, channels last", ours, last, False),
                ("ours", "bfloat16, channels last, compiled: ours", ours, last, True)]
 
-    def work(pipe: StableDiffusionInpaintPipeline, way: str, name: str, batch: int) -> Work:
+    def work(pipe: StableDiffusionInpaintPipeline, way: Way, name: str, batch: int) -> Work:
         call = _forward(pipe, 2 * batch, calls)
         return Work("denoiser", way, name, "guided images, one step", calls * batch, IMAGES * 50, batch,
                     calls * 2 * batch * counts["denoiser"], call)
@@ -238,7 +239,7 @@ def pruning(world: World, counts: Counts, images: int, folder: Path) -> Iterator
     bound = np.full(2, np.nextafter(np.sort(psi)[passing - 1], np.inf))
     passing = int((psi < bound[0]).sum())  # more, where psi is equal
 
-    def ours(internal: int, ig_on: str) -> None:
+    def ours(internal: int, ig_on: Attributed) -> None:
         score_pairs(model, originals, generated, inside, bound, fmt, points, internal, "logit", ig_on)
 
     survivors = passing * points * counts["classifier gradient"] + n * counts["classifier"]

@@ -11,6 +11,7 @@ from typing import Any, Literal
 import torch
 
 GIB = 1024**3
+Way = Literal["literal", "ours"]
 
 
 @dataclass(frozen=True)
@@ -23,7 +24,7 @@ class Work:
     """
 
     stage: str
-    way: Literal["literal", "ours"]
+    way: Way
     name: str
     unit: str
     units: int

@@ -26,13 +26,12 @@ from true_size_counts import BATCHES, DETECTED, WATERBIRDS, Models, count, true_
 from dbb.benchmarks import IMAGENET_MEAN, IMAGENET_STD
 from dbb.data.files import Listing
 from dbb.data.images import ImageSet
+from dbb.input_format import InputFormat
 from dbb.models.classifier import Classifier, load_classifier
 from dbb.models.inpainting import compile_denoiser, load_inpainting
-from dbb.models.segmenters import load_segmenter
-from dbb.models.segmenters.grounded import GroundedSAMSegmenter
-from dbb.models.sources import quiet_loading
+from dbb.models.segmenters.grounded import GroundedSAMSegmenter, load_grounded_sam
+from dbb.models.sources import find_source, quiet_loading
 from dbb.pretraining.tokenizer import tokenizer_from_words
-from dbb.transforms import InputFormat
 
 WORDS = "a bird of photo picture rendering the".split()
 PROMPT = "a photo of a bird"
@@ -141,19 +140,20 @@ def _true_classifier(device: torch.device) -> Classifier:
         torch.manual_seed(0)
         backbone = resnet50()
         width, backbone.fc = backbone.fc.in_features, nn.Identity()
-        return Classifier(backbone, width, 2).to(device, memory_format=torch.channels_last).eval()
+        return Classifier(backbone, width, 2).to(device).to(memory_format=torch.channels_last).eval()
 
 
 def tiny_world(folder: Path) -> World:
     """Return the tests' stand-ins, saved into ``folder``, on the CPU; compiled is a small part, for time's sake."""
     standins = _standins()
     pipe = standins.make_inpainting(folder / "inpainting")
-    detector, sam = standins.make_grounding_dino(folder / "detector"), standins.make_sam(folder / "sam")
+    detector = find_source(str(standins.make_grounding_dino(folder / "detector")), "detector")
+    sam = find_source(str(standins.make_sam(folder / "sam")), "SAM")
     with quiet_loading():
         backbone = standins.make_backbone(folder / "backbone")
     return World(torch.device("cpu"), torch.float32, torch.float32, TINY, standins.SIZE, 2 * standins.SIZE,
                  InputFormat(16, IMAGENET_MEAN, IMAGENET_STD), lambda dtype: _tiny_pipe(pipe, dtype),
-                 lambda: load_segmenter(f"grounded-sam:{detector},{sam}", threshold=0.5),
+                 lambda: load_grounded_sam(detector, sam, 0.5, "cpu"),
                  lambda: load_classifier(backbone, 2, seed=0).eval(),
                  lambda made: made.unet.mid_block.compile(fullgraph=True, backend="eager"))
 
@@ -162,6 +162,7 @@ def _standins() -> ModuleType:
     """The tests' stand-ins, from their file: they are on no path when this runs outside of the tests."""
     path = Path(__file__).resolve().parents[1] / "tests" / "support" / "standins.py"
     spec = spec_from_file_location("standins", path)
+    assert spec is not None and spec.loader is not None
     module = module_from_spec(spec)
     spec.loader.exec_module(module)
     return module

@@ -1,6 +1,5 @@
-"""Every image and stage has its own seed, the same on every machine; progress stays out of pages."""
+"""Every image and stage has its own seed, the same on every machine."""
 
-import logging
 import random
 
 import numpy as np
@@ -8,7 +7,6 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dbb import progress
 from dbb.seeds import image_seed, seed_everything, stage_generator
 
 keys = st.tuples(st.text(max_size=12), st.integers(0, 999), st.integers(0, 10**6), st.integers(0, 9))
@@ -42,14 +40,3 @@ def test_seed_everything_seeds_three_generators():
         return random.random(), np.random.rand(), torch.rand(1).item()  # noqa: NPY002
 
     assert draw() == draw()
-
-
-def test_track_yields_everything_and_logs_only_what_takes_long(caplog, monkeypatch):
-    caplog.set_level(logging.INFO)
-    assert list(progress.track(iter("abc"), "letters", total=3)) == ["a", "b", "c"]
-    assert not caplog.records
-    clock = iter(range(0, 1000, 4))
-    monkeypatch.setattr(progress.time, "monotonic", lambda: next(clock))
-    assert list(progress.track(range(15), "numbers")) == list(range(15))
-    assert [record.getMessage() for record in caplog.records] == [
-        "numbers: 8 of 15, 32 s", "numbers: 11 of 15, 44 s", "numbers: 14 of 15, 56 s"]

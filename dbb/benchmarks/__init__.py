@@ -1,6 +1,6 @@
 """The benchmarks: one module a dataset, found by its name, and the users' own, found by the path of their file.
 
-A module `dbb/benchmarks/<name>.py` (with _ for -) whose constant BENCHMARK is the entry is a benchmark; nothing else
+A module ``dbb/benchmarks/<name>.py`` (with _ for -) whose constant BENCHMARK is the entry is a benchmark; nothing else
 has to know of it.
 """
 
@@ -8,6 +8,7 @@ from dataclasses import replace
 from functools import cache
 from importlib import import_module
 from pkgutil import iter_modules
+from typing import Any
 
 from dbb.benchmarks.entry import (
     HIGH_LOSS,
@@ -60,10 +61,12 @@ def is_own(name: str) -> bool:
 def get_benchmark(name: str, **models: str | None) -> Benchmark:
     """Return the entry called ``name``, or the one that the YAML file ``name`` (.yml, .yaml) describes.
 
-    models: ``classifier``, ``inpainting`` or ``segmenter`` to use in place of the entry's own; None: its own.
+    Args:
+        **models: ``classifier``, ``inpainting`` or ``segmenter`` to use in place of the entry's own; None: its own.
 
-    Raises InputError for an unknown name, with the known ones, and for a file that is not right
-    (`dbb.benchmarks.own.load_own`).
+    Raises:
+        InputError: for an unknown name, with the known ones, and for a file that is not right
+            (`dbb.benchmarks.own.load_own`).
     """
     if is_own(name):
         from dbb.benchmarks.own import load_own
@@ -71,7 +74,8 @@ def get_benchmark(name: str, **models: str | None) -> Benchmark:
         entry = load_own(name)
     else:
         entry = _named(name)
-    return replace(entry, **{model: spec for model, spec in models.items() if spec is not None})
+    chosen: dict[str, Any] = {model: spec for model, spec in models.items() if spec is not None}
+    return replace(entry, **chosen)
 
 
 def _named(name: str) -> Benchmark:

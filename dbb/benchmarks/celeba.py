@@ -48,7 +48,8 @@ MALE, BLOND_HAIR = 20, 9  # places among the 40 attributes, in the order of list
 def list_split(folder: Path, split: str) -> Listing:
     """Return the files of an official split, whole, by name: y = non-blond, blond; a = female, male.
 
-    Raises InputError when the folder holds no CelebA or its tables are not the right ones.
+    Raises:
+        InputError: when the folder holds no CelebA or its tables are not the right ones.
     """
     top = find_top("celeba", folder, TOPS, _holds)
     images = next(top / place for place in IMAGES if (top / place).is_dir())
@@ -67,7 +68,8 @@ def balanced_draw(labels: np.ndarray) -> np.ndarray:
     """Return the sorted positions, int64, of as many images of each class as the smaller class has: of that one all,
     of the other drawn without replacement by `DRAW_SEED`.
 
-    labels: int64 (N,), 0 or 1, of images sorted by file name.
+    Args:
+        labels: int64 (N,), 0 or 1, of images sorted by file name.
     """
     rng = np.random.default_rng(DRAW_SEED)
     members = [np.flatnonzero(labels == y) for y in (0, 1)]
@@ -133,7 +135,7 @@ def write_tables(tables: dict[str, list[Path]], target: Path) -> None:
     The original names are not in the tables. The official parts follow one another in the order of the names, so the
     pictures are numbered through.
     """
-    rows = []
+    rows: list[tuple[str, int, int, int]] = []
     for code, part in enumerate(PARTS):
         for picture, row in stored_pictures(tables[part], ("attributes",)):
             name = f"{len(rows) + 1:06d}.jpg"

@@ -50,7 +50,8 @@ class Section:
     def read(self, key: str, kind: Kind, fallback: Any = MISSING) -> Any:
         """Return the value of ``key`` as ``kind`` makes it; where the file does not have the key, ``fallback``.
 
-        Raises InputError for a value of another kind, or a key that is missing and has no fallback.
+        Raises:
+            InputError: for a value of another kind, or a key that is missing and has no fallback.
         """
         if key not in self.values:
             if fallback is MISSING:
@@ -75,8 +76,9 @@ class Section:
 def read_yaml(path: Path) -> Section:
     """Return the mapping that a YAML file holds.
 
-    Raises InputError for a file that cannot be read, is not YAML, wants more than plain values, holds no mapping, or
-    says a key twice.
+    Raises:
+        InputError: for a file that cannot be read, is not YAML, wants more than plain values, holds no mapping, or says
+            a key twice.
     """
     try:
         values = yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader)
@@ -98,7 +100,7 @@ class _Loader(yaml.SafeLoader):
         first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:bool"]
         for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()}
 
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict:
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         seen = set()
         for key, _ in node.value:
             if key.value in seen:
@@ -176,7 +178,7 @@ def within(kind: Kind, low: float, high: float = math.inf, above: bool = False) 
 
 def listed(kind: Kind, n: int | None = None) -> Kind:
     """A list of one or more values of ``kind``, of ``n`` where that is given."""
-    def several(value: Any) -> tuple:
+    def several(value: Any) -> tuple[Any, ...]:
         if not isinstance(value, list) or not value or n not in (None, len(value)):
             raise Wrong("a list of " + ("one or more" if n is None else str(n)))
         return tuple(kind(item) for item in value)
@@ -185,7 +187,7 @@ def listed(kind: Kind, n: int | None = None) -> Kind:
 
 def for_each(kind: Kind, n: int) -> Kind:
     """One value for each of ``n`` classes: a list of them, or one value for all."""
-    def each(value: Any) -> tuple:
+    def each(value: Any) -> tuple[Any, ...]:
         if not isinstance(value, list):
             return (kind(value),) * n
         if len(value) != n:

@@ -41,7 +41,8 @@ TOPS = ("MetaDatasetCatDog", "metashifts", "metashifts/MetaDatasetCatDog")
 def list_split(folder: Path, split: str) -> Listing:
     """Return a split's files, by group and then by name: y = cat, dog; a = sofa, bed, bench, bike, shelf.
 
-    Raises InputError when the folder holds no MetaShift or lacks one of its groups.
+    Raises:
+        InputError: when the folder holds no MetaShift or lacks one of its groups.
     """
     top = find_top("metashift", folder, TOPS, lambda place: (place / "train").is_dir() and (place / "test").is_dir())
     if split == "train":

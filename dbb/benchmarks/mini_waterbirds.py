@@ -60,20 +60,22 @@ def split_scenes(split: str, size: int) -> tuple[list[Scene], np.ndarray]:
 def make_split(folder: Path, split: str, size: int) -> None:
     """Render a split of ``size`` images into ``folder/<split>.npz``.
 
-    Raises InputError for a size that leaves a group empty.
+    Raises:
+        InputError: for a size that leaves a group empty.
     """
     drawn, groups = split_scenes(split, size)
     rendered = render_all(drawn)
     with atomic_path(folder / f"{split}.npz") as temporary, open(temporary, "wb") as file:
         np.savez_compressed(file, image=rendered.images, mask=rendered.masks, group=groups,
-                            species=[s.species for s in drawn], colour=[s.colour for s in drawn],
+                            species=np.array([s.species for s in drawn]), colour=np.array([s.colour for s in drawn]),
                             place=[s.place for s in drawn], scene_seed=[s.seed for s in drawn])
 
 
 def load_split(folder: Path, split: str) -> ImageSet:
     """Read a split that `make_split` wrote.
 
-    Raises InputError naming the file if it is missing or cannot be read.
+    Raises:
+        InputError: naming the file if it is missing or cannot be read.
     """
     path = folder / f"{split}.npz"
     if not path.exists():

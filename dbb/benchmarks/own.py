@@ -42,11 +42,14 @@ UNFIT = re.compile(r"[<>{}/\\\x00-\x1f]")
 
 
 def load_own(name: str) -> Benchmark:
-    """Return the entry that the YAML file ``name`` describes. name: its path, absolute, or relative to the project or
-    else to the working directory.
+    """Return the entry that the YAML file ``name`` describes.
 
-    Raises InputError for a file that is missing or not YAML, unknown or missing keys, values of another kind, and
-    folders or tables that are not there, each with the file, the key and the remedy.
+    Args:
+        name: its path, absolute, or relative to the project or else to the working directory.
+
+    Raises:
+        InputError: for a file that is missing or not YAML, unknown or missing keys, values of another kind, and folders
+            or tables that are not there, each with the file, the key and the remedy.
     """
     file = read_yaml(_find(name))
     file.check_keys(KEYS)
@@ -115,9 +118,8 @@ def _names(file: Section, base: Benchmark | None) -> tuple[dict[str, str], dict[
         raise file.error("classes", " is missing: give their names, e.g. [landbird, waterbird]")
     if len(classes) < 2:
         raise file.error("classes", " must name two or more")
-    inherits = base is not None and not file.has("classes") and base.has_groups
-    attributes = file.read("attributes", lambda value: _named(value) if value else None,
-                           {name: name for name in base.attributes} if inherits else None)
+    inherited = None if base is None or file.has("classes") or not base.has_groups else {a: a for a in base.attributes}
+    attributes = file.read("attributes", lambda value: _named(value) if value else None, inherited)
     if attributes is not None and len(attributes) < 2:
         raise file.error("attributes", " must name two or more, or be null where none is known")
     return classes, attributes or NO_ATTRIBUTES
@@ -177,10 +179,9 @@ def _models(file: Section, base: Benchmark | None, classes: tuple[str, ...]) -> 
     section = file.section("models")
     section.check_keys(MODELS)
     found = {key: section.read(key, text, getattr(base, key) if base else MISSING) for key in MODELS[:3]}
-    same = base is not None and base.classes == classes
-    found["oracle"] = section.read("oracle", or_none(text), base.oracle if same else None)
-    found["oracle_labels"] = section.read("oracle_labels", for_each(listed(text), len(classes)),
-                                          base.oracle_labels if same else ())
+    oracle, labels = (base.oracle, base.oracle_labels) if base is not None and base.classes == classes else (None, ())
+    found["oracle"] = section.read("oracle", or_none(text), oracle)
+    found["oracle_labels"] = section.read("oracle_labels", for_each(listed(text), len(classes)), labels)
     return {key: _model_folder(file, value) if key in MODELS[:4] and section.has(key) and value else value
             for key, value in found.items()}
 

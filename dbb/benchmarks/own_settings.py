@@ -32,7 +32,8 @@ from dbb.benchmarks.fields import (
     within,
 )
 
-Settings = TypeVar("Settings")
+Settings = TypeVar("Settings", TrainingSettings, InversionSettings, MaskSettings, GenerationSettings, PruningSettings,
+                   RetrainingSettings)
 
 SECTIONS = {
     "erm": TrainingSettings,
@@ -77,9 +78,13 @@ def read_settings(file: Section, classes: Sequence[str], base: Benchmark | None,
                   class_word: str | None) -> dict[str, Any]:
     """Return the settings of all stages, by the name of their section.
 
-    classes: the dataset's. base: the benchmark it extends. class_word: where the file gives one: tokens start there.
+    Args:
+        classes: the dataset's.
+        base: the benchmark it extends.
+        class_word: where the file gives one: tokens start there.
 
-    Raises InputError for unknown or missing keys and for values that are not what they must be.
+    Raises:
+        InputError: for unknown or missing keys and for values that are not what they must be.
     """
     made = {}
     for name, kind in SECTIONS.items():
@@ -96,7 +101,11 @@ def read_settings(file: Section, classes: Sequence[str], base: Benchmark | None,
 
 def _read_section(section: Section, kind: type[Settings], classes: Sequence[str], inherited: Settings | None,
                   own: dict[str, Any]) -> Settings:
-    """own: values of this dataset that go before the inherited ones."""
+    """Return one stage's settings.
+
+    Args:
+        own: values of this dataset that go before the inherited ones.
+    """
     section.check_keys([field.name for field in fields(kind)])
     values = {}
     for field in fields(kind):
@@ -114,8 +123,8 @@ def _kind(name: str, classes: Sequence[str]) -> Kind:
     return for_each(PER_CLASS[name][0], len(classes)) if name in PER_CLASS else KINDS[name]
 
 
-def _fallback(field: Field, inherited: Any, n_classes: int) -> Any:
-    value = MISSING if inherited is None else getattr(inherited, field.name)
+def _fallback(field: Field[Any], inherited: Any, n_classes: int) -> Any:
+    value: Any = MISSING if inherited is None else getattr(inherited, field.name)
     if value is MISSING and field.default is not NO_DEFAULT:
         value = field.default
     if field.name == "pairs" and inherited is not None and len(inherited.per_class) != n_classes:

@@ -1,5 +1,7 @@
 """What the paper's three benchmarks share: its models, and the settings of its tables and of its released code."""
 
+from typing import Any
+
 from dbb.benchmarks.entry import (
     GenerationSettings,
     InversionSettings,
@@ -16,7 +18,7 @@ SD2_INPAINTING = "sd2-community/stable-diffusion-2-inpainting@5f74973cbb64c85687
 LANG_SAM = "lang-sam"
 
 
-def published(class_word: str) -> dict[str, object]:
+def published(class_word: str) -> dict[str, Any]:
     """Return what the paper's three benchmarks share; textual inversion and sampling as in the released code."""
     return dict(
         class_word=class_word,

@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -21,11 +22,13 @@ from dbb.errors import InputError
 def make_splits(benchmark: Benchmark, folder: Path, sizes: Mapping[str, int | None]) -> None:
     """Make all splits of a benchmark: draw them into ``folder``; or list and check its files, and decode them there.
 
-    folder: of the benchmark's data, `runs/<benchmark>/data`. sizes: split -> images to draw; None, or a split left out:
-    the benchmark's own size.
+    Args:
+        folder: of the benchmark's data, ``runs/<benchmark>/data``.
+        sizes: split -> images to draw; None, or a split left out: the benchmark's own size.
 
-    Raises InputError for an unknown split, a size that is given where nothing is drawn, a missing or damaged file, or
-    splits that lack a class or a group (`dbb.data.checks.check_groups`).
+    Raises:
+        InputError: for an unknown split, a size that is given where nothing is drawn, a missing or damaged file, or
+            splits that lack a class or a group (`dbb.data.checks.check_groups`).
     """
     for split in sizes:
         _check_split(split)
@@ -39,7 +42,7 @@ def make_splits(benchmark: Benchmark, folder: Path, sizes: Mapping[str, int | No
     listings = {split: _listing(benchmark, split) for split in SPLITS}
     check_groups(benchmark, listings)
     for split, listing in listings.items():
-        _cached(benchmark, split, listing, folder).source.make()
+        _cache(benchmark, split, listing, folder).make()
 
 
 def load_split(benchmark: Benchmark, split: str, folder: Path) -> ImageSet:
@@ -48,12 +51,15 @@ def load_split(benchmark: Benchmark, split: str, folder: Path) -> ImageSet:
     Pictures in files are decoded once, at the size at which the classifier's are read; at every size they are resampled
     from the size of generation, as generated pictures are. Without attributes all of them are 0, of 1.
 
-    Raises InputError for an unknown split, a missing or an unreadable file.
+    Raises:
+        InputError: for an unknown split, a missing or an unreadable file.
     """
     _check_split(split)
     if isinstance(benchmark.data, Drawn):
         return benchmark.data.load_split(folder, split)
-    return _cached(benchmark, split, _listing(benchmark, split), folder)
+    listing = _listing(benchmark, split)
+    images = listing.image_set(len(benchmark.attributes), files_of(benchmark).fit)
+    return replace(images, source=_cache(benchmark, split, listing, folder))
 
 
 def split_digest(benchmark: Benchmark, images: ImageSet) -> str:
@@ -78,7 +84,7 @@ def source_identity(benchmark: Benchmark) -> dict[str, str]:
 def source_code(benchmark: Benchmark) -> list[Definition]:
     """Return the functions of the benchmark's own by which its splits come to be, for `dbb.code.code_digest`."""
     own = benchmark.data
-    functions = [own.make_split, own.load_split] if isinstance(own, Drawn) else [own.list_split, own.draw]
+    functions: list[Any] = [own.make_split, own.load_split] if isinstance(own, Drawn) else [own.list_split, own.draw]
     return [definition_of(getattr(function, "func", function)) for function in functions if function is not None]
 
 
@@ -110,11 +116,10 @@ def _listing(benchmark: Benchmark, split: str) -> Listing:
     return files.draw(listing) if split == "train" and files.draw is not None else listing
 
 
-def _cached(benchmark: Benchmark, split: str, listing: Listing, folder: Path) -> ImageSet:
-    images = listing.image_set(len(benchmark.attributes), files_of(benchmark).fit)
-    size, first = benchmark.read_size, benchmark.generation_size
-    cache = CachedPixels(Resampled(images.source, first), folder / f"{split}-{size}.npy", len(images), size)
-    return replace(images, source=cache)
+def _cache(benchmark: Benchmark, split: str, listing: Listing, folder: Path) -> CachedPixels:
+    source = Resampled(FilePixels(listing.paths, files_of(benchmark).fit), benchmark.generation_size)
+    size = benchmark.read_size
+    return CachedPixels(source, folder / f"{split}-{size}.npy", len(listing.paths), size)
 
 
 def _check_split(split: str) -> None:

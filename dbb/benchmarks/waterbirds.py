@@ -42,7 +42,8 @@ HUB = ("grodino/waterbirds", "e9856c710d0da2e4029d116cdd9d5fce7cc2bc80")
 def list_split(folder: Path, split: str) -> Listing:
     """Return a split's files, in the order of metadata.csv: y = landbird, waterbird; a = land, water.
 
-    Raises InputError when the folder holds no Waterbirds or its metadata.csv is not the right one.
+    Raises:
+        InputError: when the folder holds no Waterbirds or its metadata.csv is not the right one.
     """
     top = find_top("waterbirds", folder, TOPS, lambda place: (place / METADATA).is_file())
     table = read_table(top / METADATA, COLUMNS)

@@ -1,7 +1,6 @@
 """Get a dataset, or verify one that is there: ``python -m dbb.data get|verify waterbirds``, ``verify mine.yml``."""
 
 import argparse
-import logging
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,6 +10,7 @@ from dbb.data.download import get
 from dbb.data.layout import folder_of
 from dbb.data.verify import verify
 from dbb.errors import InputError
+from dbb.progress import show_lines
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -21,8 +21,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--folder", type=Path, help="the dataset's folder; default: data/sets/NAME, or $DBB_DATA/NAME, "
                         "or what the dataset's file says")
     given = parser.parse_args(arguments)
-    logging.basicConfig(format="%(message)s")
-    logging.getLogger("dbb").setLevel("INFO")
+    show_lines()
     try:
         benchmark = get_benchmark(given.name)
         folder = given.folder or folder_of(benchmark)

@@ -8,11 +8,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from dbb.data.images import PixelSource
+from dbb.data.images import Digestible
 from dbb.errors import InputError
 from dbb.progress import track
 from dbb.store import atomic_path, locked, read_json, write_json
@@ -23,24 +23,17 @@ if TYPE_CHECKING:
 CHUNK = 256  # images in memory while the array is made: 50 MB at 256 px
 
 
-class Digestible(PixelSource, Protocol):
-    """A source that can tell its pictures from others without reading them."""
-
-    def digest(self) -> str:
-        """See `dbb.data.files.FilePixels.digest`."""
-        ...
-
-
 @dataclass(frozen=True)
 class CachedPixels:
-    """Files, and at one size an array beside them, made when it is first asked for.
-
-    path: the array, uint8 (n, 3, size, size) as .npy; beside it a .json that tells from what it was made, and a .lock
-        that lets one process make it while others wait. n: images in ``source``.
-    Other sizes are read from the files.
+    """Files, and at one size an array beside them, made when first asked for; other sizes are read from the files.
 
     Each of its methods raises InputError naming a file that is missing or cannot be decoded, or a disk without room for
     the array.
+
+    Attributes:
+        path: the array, uint8 (n, 3, size, size) as .npy; beside it a .json that tells from what it was made, and a
+            .lock that lets one process make it while others wait.
+        n: images in ``source``.
     """
 
     source: Digestible
@@ -48,7 +41,7 @@ class CachedPixels:
     n: int
     size: int
 
-    def read(self, indices: Sequence[int], size: int) -> torch.Tensor:
+    def read(self, indices: Sequence[int] | np.ndarray, size: int) -> torch.Tensor:
         """See `dbb.data.images.PixelSource.read`."""
         if size != self.size:
             return self.source.read(indices, size)

@@ -19,7 +19,8 @@ def check_groups(benchmark: HasData, listings: Mapping[str, Listing]) -> None:
     """Raise InputError, with all that is missing, when a split has no picture of a class, or validation none of a group
     that is tested: settings are chosen on validation.
 
-    listings: of all three splits.
+    Args:
+        listings: of all three splits.
     """
     counts = {split: group_counts(benchmark, listings[split]) for split in SPLITS}
     lacking = [f"{split} has no picture of the class {benchmark.classes[y]!r}" for split in SPLITS

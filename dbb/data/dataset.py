@@ -13,7 +13,11 @@ SPLITS = ("train", "val", "test")
 
 @dataclass(frozen=True)
 class Place:
-    """Where a dataset can be had. bring: takes a folder for what is downloaded, and the folder to fill."""
+    """Where a dataset can be had.
+
+    Attributes:
+        bring: takes a folder for what is downloaded, and the folder to fill.
+    """
 
     title: str
     bring: Callable[[Path, Path], None]
@@ -23,8 +27,10 @@ class Place:
 class Drawn:
     """Splits that are drawn here.
 
-    make_split: (folder, split, images) writes the split; load_split: (folder, split) reads it. sizes: images of each
-    split.
+    Attributes:
+        make_split: (folder, split, images) writes the split.
+        load_split: (folder, split) reads it.
+        sizes: images of each split.
     """
 
     make_split: Callable[[Path, str, int], None]
@@ -36,10 +42,13 @@ class Drawn:
 class Files:
     """Splits of pictures in files.
 
-    list_split: (folder, split) -> the split's pictures, in a fixed order; ``draw``, where given, makes of the training
-        split's listing the one to train on. fit: how a picture becomes a square.
-    counts: split -> images of each group that must be found, where they are known. places: where to download it.
-    folder: where it lies; None: `dbb.data.layout.dataset_folder` of the benchmark's name.
+    Attributes:
+        list_split: (folder, split) -> the split's pictures, in a fixed order; ``draw``, where given, makes of the
+            training split's listing the one to train on.
+        fit: how a picture becomes a square.
+        counts: split -> images of each group that must be found, where they are known.
+        places: where to download it.
+        folder: where it lies; None: `dbb.data.layout.dataset_folder` of the benchmark's name.
     """
 
     list_split: Callable[[Path, str], Listing]

@@ -25,8 +25,9 @@ def get(benchmark: HasData, folder: Path) -> None:
 
     What is downloaded lies beside ``folder`` until the dataset stands; a call that is cut short is resumed by the next.
 
-    Raises InputError when the benchmark has no place to get it from, ``folder`` holds something else, or, in one
-    sentence, when no place has the dataset.
+    Raises:
+        InputError: when the benchmark has no place to get it from, ``folder`` holds something else, or, in one
+            sentence, when no place has the dataset.
     """
     if not files_of(benchmark).places:
         raise InputError(f"{benchmark.name} has no place to be downloaded from: put its pictures where its file says, "

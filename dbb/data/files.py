@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
-from PIL import ExifTags, Image
+from PIL import ExifTags, Image, UnidentifiedImageError
 
 from dbb.data.images import ImageSet, read_pictures
 from dbb.errors import InputError
@@ -34,17 +34,19 @@ TURNS = {2: Image.Transpose.FLIP_LEFT_RIGHT, 3: Image.Transpose.ROTATE_180, 4: I
 class FilePixels:
     """Pictures in files, in any format, mode and size that PIL reads.
 
-    fit: how a picture becomes a square. "stretch": the whole picture, as Resize((S, S)) does; "centre": its largest
-        centred square, as CenterCrop does. Both are resampled bilinearly, with antialiasing.
+    Attributes:
+        fit: how a picture becomes a square. "stretch": the whole picture, as Resize((S, S)) does; "centre": its largest
+            centred square, as CenterCrop does. Both are resampled bilinearly, with antialiasing.
     """
 
     paths: tuple[Path, ...]
     fit: Fit
 
-    def read(self, indices: Sequence[int], size: int) -> torch.Tensor:
+    def read(self, indices: Sequence[int] | np.ndarray, size: int) -> torch.Tensor:
         """See `dbb.data.images.PixelSource.read`.
 
-        Raises InputError naming the first file that is missing or cannot be decoded.
+        Raises:
+            InputError: naming the first file that is missing or cannot be decoded.
         """
         return read_pictures(lambda i: np.asarray(square(decode(self.paths[i]), size, self.fit)), indices, size)
 
@@ -52,7 +54,8 @@ class FilePixels:
         """Return what tells these pictures, in this order and fit, from others without reading them: a hash of the
         files' names, sizes and times of change.
 
-        Raises InputError naming a file that is missing.
+        Raises:
+            InputError: naming a file that is missing.
         """
         digest = hashlib.sha256(f"{READING} {self.fit}".encode())
         top = os.path.commonpath([path.parent for path in self.paths])
@@ -67,7 +70,11 @@ class FilePixels:
 
 @dataclass(frozen=True)
 class Listing:
-    """The pictures of a split and what is known of them. labels, attributes: int64 (N,), y and a."""
+    """The pictures of a split and what is known of them.
+
+    Attributes:
+        labels, attributes: int64 (N,), y and a.
+    """
 
     paths: tuple[Path, ...]
     labels: np.ndarray
@@ -92,7 +99,8 @@ def decode(path: Path) -> Image.Image:
     """Return the whole picture as RGB, upright; 16 bits are scaled to 8, and an alpha channel is dropped, as by the
     released code's convert("RGB").
 
-    Raises InputError naming a file that is missing or cannot be decoded, or whose pixels have no known range.
+    Raises:
+        InputError: naming a file that is missing or cannot be decoded, or whose pixels have no known range.
     """
     try:
         with Image.open(path) as image:
@@ -139,7 +147,7 @@ def unreadable(path: Path, error: Exception) -> str:
     return f"{path} {flaw(path, error)}: put the right file there, or get the dataset again (python -m dbb.data --help)"
 
 
-def flaw(path: Path, error: Exception) -> str:
+def flaw(path: Path, error: BaseException) -> str:
     """Return in a few words what is wrong with a picture that failed with ``error``."""
     if not path.is_file():
         return "is missing"
@@ -147,6 +155,6 @@ def flaw(path: Path, error: Exception) -> str:
         return str(error)
     if not path.stat().st_size:
         return "is empty (0 bytes)"
-    if isinstance(error, Image.UnidentifiedImageError):
+    if isinstance(error, UnidentifiedImageError):
         return "is not a picture"
     return f"is truncated or damaged ({error})"

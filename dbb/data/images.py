@@ -25,8 +25,16 @@ CHUNK = 256  # images in memory while all of them are gone through
 class PixelSource(Protocol):
     """Where a split's pixels come from: an array in memory, or files on disk."""
 
-    def read(self, indices: Sequence[int], size: int) -> torch.Tensor:
+    def read(self, indices: Sequence[int] | np.ndarray, size: int) -> torch.Tensor:
         """Return the images at ``indices`` as uint8 (B, 3, size, size), RGB, 0..255."""
+        ...
+
+
+class Digestible(PixelSource, Protocol):
+    """A source that can tell its pictures from others without reading them."""
+
+    def digest(self) -> str:
+        """See `dbb.data.files.FilePixels.digest`."""
         ...
 
 
@@ -34,12 +42,13 @@ class PixelSource(Protocol):
 class ArrayPixels:
     """Square images held in memory.
 
-    images: uint8 (N, S, S, 3), RGB.
+    Attributes:
+        images: uint8 (N, S, S, 3), RGB.
     """
 
     images: np.ndarray
 
-    def read(self, indices: Sequence[int], size: int) -> torch.Tensor:
+    def read(self, indices: Sequence[int] | np.ndarray, size: int) -> torch.Tensor:
         """See `PixelSource.read`; ``size`` must be the stored size, which is never resampled."""
         if size != self.images.shape[1]:
             raise InputError(f"these images are {self.images.shape[1]} px, not {size}: ask for the stored size")
@@ -74,10 +83,10 @@ class Resampled:
     else, and the classifier cannot tell one kind by its sharpness.
     """
 
-    source: PixelSource
+    source: Digestible
     size: int
 
-    def read(self, indices: Sequence[int], size: int) -> torch.Tensor:
+    def read(self, indices: Sequence[int] | np.ndarray, size: int) -> torch.Tensor:
         """See `PixelSource.read`."""
         pixels = self.source.read(indices, self.size)
         if size == self.size:
@@ -93,12 +102,13 @@ class Resampled:
 class ImageSet:
     """One split (train, val or test), or a part of it.
 
-    labels: int64 (N,), the class y, 0..C-1.
-    attributes: int64 (N,), the spurious attribute a, 0..A-1.
-    n_attributes: A, so that the group of an image is g = A * y + a (PAPER.md, notation).
-    ids: int64 (N,), each image's index in the split it was first read from; stays with it through `subset`.
-    truth: what is known beside the label, by name, each of first dimension N. The miniature knows everything
-        ("mask" bool (N, S, S), "species", "colour", "place" str (N,)); the paper's data know nothing.
+    Attributes:
+        labels: int64 (N,), the class y, 0..C-1.
+        attributes: int64 (N,), the spurious attribute a, 0..A-1.
+        n_attributes: A, so that the group of an image is g = A * y + a (PAPER.md, notation).
+        ids: int64 (N,), each image's index in the split it was first read from; stays with it through `subset`.
+        truth: what is known beside the label, by name, each of first dimension N. The miniature knows everything
+            ("mask" bool (N, S, S), "species", "colour", "place" str (N,)); the paper's data know nothing.
     """
 
     source: PixelSource

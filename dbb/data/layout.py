@@ -22,7 +22,8 @@ def dataset_folder(name: str) -> Path:
 def files_of(benchmark: HasData) -> Files:
     """Return where the pictures of a benchmark are.
 
-    Raises InputError when it has none, as it is drawn.
+    Raises:
+        InputError: when it has none, as it is drawn.
     """
     if not isinstance(benchmark.data, Files):
         raise InputError(f"{benchmark.name} is drawn by notebook 01-data and has no files: there is nothing to get or "
@@ -39,7 +40,8 @@ def find_top(name: str, folder: Path, inside: Sequence[str], holds: Callable[[Pa
     """Return the first of ``folder`` and the folders ``inside`` it that ``holds`` the dataset: an archive brings a top
     folder of its own.
 
-    Raises InputError, with the command and the manual route, when there is none.
+    Raises:
+        InputError: with the command and the manual route, when there is none.
     """
     for top in (folder, *(folder / part for part in inside)):
         if holds(top):

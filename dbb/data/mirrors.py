@@ -14,10 +14,12 @@ ROWS = 256  # pictures in memory at a time
 
 
 def hub_tables(repository: str, revision: str, downloads: Path) -> dict[str, list[Path]]:
-    """Download the Parquet tables of a dataset repository and return them by part, in order.
+    """Download the Parquet tables of a dataset repository and return them by part, in order; a download that broke off
+    is resumed.
 
-    Raises InputError when the repository has no tables of a part, OSError or what huggingface_hub raises when it
-    cannot be reached. A download that broke off is resumed.
+    Raises:
+        InputError: when the repository has no tables of a part.
+        OSError: or what huggingface_hub raises, when it cannot be reached.
     """
     from huggingface_hub import constants, snapshot_download
 
@@ -31,9 +33,10 @@ def hub_tables(repository: str, revision: str, downloads: Path) -> dict[str, lis
 def tables_by_part(folder: Path) -> dict[str, list[Path]]:
     """Return the Parquet files under ``folder`` by part, which the name of the file or of its folder starts with.
 
-    Raises InputError when a part has none.
+    Raises:
+        InputError: when a part has none.
     """
-    tables = {part: [] for part in PARTS}
+    tables: dict[str, list[Path]] = {part: [] for part in PARTS}
     for path in sorted(folder.rglob("*.parquet")):
         for part in PARTS:
             if any(piece.startswith(part) for piece in path.relative_to(folder).parts):
@@ -47,7 +50,8 @@ def tables_by_part(folder: Path) -> dict[str, list[Path]]:
 def stored_pictures(paths: list[Path], columns: tuple[str, ...]) -> Iterator[tuple[bytes, dict[str, Any]]]:
     """Yield every picture of tables with a column "image", encoded as it is stored, with its row of ``columns``.
 
-    Raises InputError naming a table without one of the columns.
+    Raises:
+        InputError: naming a table without one of the columns.
     """
     from pyarrow.parquet import ParquetFile
 

@@ -27,8 +27,11 @@ REMEDY = "say in the dataset's file under data.columns what its columns are call
 
 
 def meanings(values: Mapping[str, str]) -> dict[str, int]:
-    """Return what a column or a folder may say -> its code. values: what it says -> the name that is shown, in the
-    order of the codes. The names themselves mean the same, and the codes 0, 1, ... where ``values`` are the names.
+    """Return what a column or a folder may say -> its code: the names themselves mean the same, and the codes 0, 1,
+    ... where ``values`` are the names.
+
+    Args:
+        values: what it says -> the name that is shown, in the order of the codes.
     """
     codes = {value: code for code, value in enumerate(values)}
     for code, name in enumerate(values.values()):
@@ -43,8 +46,10 @@ def meanings(values: Mapping[str, str]) -> dict[str, int]:
 class PictureTable:
     """Pictures that a table lists, CSV or Parquet.
 
-    table: its path. columns: role (`ROLES`) -> name of the column. classes, attributes: what their columns may say ->
-    code (`meanings`); no attributes: all are 0.
+    Attributes:
+        table: its path.
+        columns: role (`ROLES`) -> name of the column.
+        classes, attributes: what their columns may say -> code (`meanings`); no attributes: all are 0.
     """
 
     table: Path
@@ -55,7 +60,8 @@ class PictureTable:
     def list_split(self, folder: Path, split: str) -> Listing:
         """Return a split's pictures in the order of the table, their paths being relative to ``folder``.
 
-        Raises InputError naming the table, and the column that is missing or the row that is wrong, in any split.
+        Raises:
+            InputError: naming the table, and the column that is missing or the row that is wrong, in any split.
         """
         names = [self.columns[role] for role in ROLES if role != "attribute" or self.attributes is not None]
         table = read_table(self.table, names, REMEDY)
@@ -76,7 +82,8 @@ class PictureTable:
 class PictureTree:
     """Pictures in folders <split>/<class>/, or <split>/<class>/<attribute>/ where there are attributes.
 
-    classes, attributes: what the folders may be called -> code (`meanings`); no attributes: all are 0.
+    Attributes:
+        classes, attributes: what the folders may be called -> code (`meanings`); no attributes: all are 0.
     """
 
     classes: Mapping[str, int]
@@ -85,7 +92,8 @@ class PictureTree:
     def list_split(self, folder: Path, split: str) -> Listing:
         """Return a split's pictures by class, attribute and name.
 
-        Raises InputError naming a folder that is missing or means nothing, or a file where folders belong.
+        Raises:
+            InputError: naming a folder that is missing or means nothing, or a file where folders belong.
         """
         paths: list[Path] = []
         labels: list[int] = []

@@ -18,8 +18,11 @@ PARQUET = (".parquet", ".pq")
 
 @dataclass(frozen=True)
 class Table:
-    """Columns of a table. columns: name -> object (N,) of str; rows: int64 (N,), where each row stands in the file, the
-    header of a text file being line 1.
+    """Columns of a table.
+
+    Attributes:
+        columns: name -> object (N,) of str.
+        rows: int64 (N,), where each row stands in the file, the header of a text file being line 1.
     """
 
     path: Path
@@ -40,10 +43,13 @@ class Table:
         return f"{self.path}, {word} {self.rows[position]}"
 
     def codes(self, column: str, meanings: Mapping[str, int]) -> np.ndarray:
-        """Return a column as int64 (N,). meanings: what a value may be -> its code; a number matches however it is
-        spelled (1, 1.0, true).
+        """Return a column as int64 (N,).
 
-        Raises InputError naming the row of the first value that means nothing.
+        Args:
+            meanings: what a value may be -> its code; a number matches however it is spelled (1, 1.0, true).
+
+        Raises:
+            InputError: naming the row of the first value that means nothing.
         """
         values = self.columns[column]
         known = {value: _meaning(value, meanings) for value in dict.fromkeys(values)}
@@ -57,8 +63,9 @@ class Table:
     def files(self, column: str, folder: Path, positions: np.ndarray) -> tuple[Path, ...]:
         """Return the files that a column names in the rows at ``positions``, int64, each under ``folder``.
 
-        Raises InputError naming the first row of all whose name is blank, leads out of ``folder``, or stands in an
-        earlier row already.
+        Raises:
+            InputError: naming the first row of all whose name is blank, leads out of ``folder``, or stands in an
+                earlier row already.
         """
         names = [name.replace("\\", "/") for name in self.columns[column]]
         seen: dict[str, int] = {}
@@ -81,10 +88,12 @@ class Table:
 def read_table(path: Path, columns: Sequence[str], remedy: str = "get the file again", **options: Any) -> Table:
     """Return ``columns`` of a table as text, without rows that are blank in all of them.
 
-    path: Parquet (.parquet, .pq), or text in UTF-8 with a header, its values parted by comma, semicolon or tab.
-    options: of `pandas.read_csv`, for text of another kind.
+    Args:
+        path: Parquet (.parquet, .pq), or text in UTF-8 with a header, its values parted by comma, semicolon or tab.
+        **options: of `pandas.read_csv`, for text of another kind.
 
-    Raises InputError naming the file that cannot be read, or the column that is missing; ``remedy`` ends the sentence.
+    Raises:
+        InputError: naming the file that cannot be read, or the column that is missing; ``remedy`` ends the sentence.
     """
     read = _read_parquet if path.suffix.lower() in PARQUET else _read_text
     try:
@@ -116,7 +125,7 @@ def _read_text(path: Path, columns: Sequence[str], options: Mapping[str, Any]) -
     options |= {"dtype": str, "keep_default_na": False, "encoding": "utf-8-sig", "skip_blank_lines": False,
                 "index_col": False}
     names = [str(name).strip() for name in pd.read_csv(path, nrows=0, **options).columns]
-    table = pd.read_csv(path, usecols=lambda name: name.strip() in columns, **options)
+    table = pd.read_csv(path, usecols=lambda name: str(name).strip() in columns, **options)
     table = table.rename(columns=str.strip).fillna("")  # a row may end early
     before = options.get("skiprows", 0) + (options.get("header", 0) is not None)
     return names, {name: table[name].to_numpy(object) for name in columns if name in table}, before + 1

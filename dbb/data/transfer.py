@@ -25,8 +25,9 @@ def fetch(url: str, path: Path) -> Path:
 
     What has come lies in a .part file beside it, one per address, from which a later call goes on.
 
-    Raises InputError naming the address when it cannot be reached, refuses, breaks off `TRIES` times, or answers with
-    a web page in place of the file.
+    Raises:
+        InputError: naming the address when it cannot be reached, refuses, breaks off `TRIES` times, or answers with a
+            web page in place of the file.
     """
     if path.exists():
         return path

@@ -6,6 +6,7 @@ import zipfile
 import zlib
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 from dbb.errors import InputError
 
@@ -13,8 +14,9 @@ from dbb.errors import InputError
 def unpack(archive: Path, folder: Path) -> None:
     """Unpack a .zip or a .tar, compressed or not, into ``folder``.
 
-    Raises InputError naming an archive that is truncated or damaged, that has a file whose path leads outside, or, in
-    a .tar, anything but files and folders.
+    Raises:
+        InputError: naming an archive that is truncated or damaged, that has a file whose path leads outside, or, in a
+            .tar, anything but files and folders.
     """
     try:
         if zipfile.is_zipfile(archive):
@@ -36,7 +38,7 @@ def _untar(archive: Path, folder: Path, tar: tarfile.TarFile) -> None:
                          "place")
     _require_inside(archive, folder, [member.name for member in members])
     # The filter drops owners and odd permissions too; Python has it from 3.11.4 on, and 3.11.2 is still about.
-    safely = {"filter": "data"} if hasattr(tarfile, "data_filter") else {}
+    safely: dict[str, Any] = {"filter": "data"} if hasattr(tarfile, "data_filter") else {}
     tar.extractall(folder, members, **safely)
 
 

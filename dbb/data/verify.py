@@ -8,7 +8,7 @@ from pathlib import Path
 
 from dbb.data.checks import check_groups, group_counts
 from dbb.data.dataset import SPLITS, HasData
-from dbb.data.files import decode, flaw
+from dbb.data.files import Listing, decode, flaw
 from dbb.data.layout import files_of
 from dbb.errors import InputError
 from dbb.progress import track
@@ -34,8 +34,13 @@ class GroupCount:
 
 @dataclass(frozen=True)
 class Report:
-    """What was found. images: pictures listed; groups: those that should have or do have images; files: each picture
-    that cannot be used, with what is wrong; lacking: a sentence on classes or groups that a split lacks, or "".
+    """What was found.
+
+    Attributes:
+        images: pictures listed.
+        groups: those that should have or do have images.
+        files: each picture that cannot be used, with what is wrong.
+        lacking: a sentence on classes or groups that a split lacks, or "".
     """
 
     title: str
@@ -71,7 +76,8 @@ class Report:
 def verify(benchmark: HasData, folder: Path) -> Report:
     """Check a benchmark's pictures in ``folder``, in any of its layouts; where training is drawn, before the draw.
 
-    Raises InputError when there is no such dataset, or its tables cannot be read.
+    Raises:
+        InputError: when there is no such dataset, or its tables cannot be read.
     """
     files = files_of(benchmark)
     listings = {split: files.list_split(folder, split) for split in SPLITS}
@@ -86,7 +92,7 @@ def verify(benchmark: HasData, folder: Path) -> Report:
                   _lacking(benchmark, listings))
 
 
-def _lacking(benchmark: HasData, listings: dict) -> str:
+def _lacking(benchmark: HasData, listings: dict[str, Listing]) -> str:
     try:
         check_groups(benchmark, listings)
     except InputError as error:
@@ -106,5 +112,5 @@ def _flaw(path: Path) -> str | None:
     try:
         decode(path)
     except InputError as error:
-        return flaw(path, error.__cause__)
+        return flaw(path, error.__cause__ or error)
     return None

@@ -36,8 +36,10 @@ Tensors = dict[str, torch.Tensor]
 class ReadyClassifier:
     """A classifier made from a file.
 
-    model: in evaluation mode, on the CPU. trained: it stands as the base classifier; else its head is new, and training
-        goes on from its backbone. told: a sentence that says which, and why.
+    Attributes:
+        model: in evaluation mode, on the CPU.
+        trained: it stands as the base classifier; else its head is new, and training goes on from its backbone.
+        told: a sentence that says which, and why.
     """
 
     model: Classifier
@@ -51,14 +53,17 @@ class ReadyClassifier:
 def load_checkpoint(path: str | Path, spec: str, n_classes: int, seed: int) -> ReadyClassifier:
     """Return the classifier in ``path``: .safetensors, else what torch.save wrote (.pt, .pth, .bin).
 
-    path: absolute, or relative to the project. The file holds a state dict of the architecture ``spec`` (as
-        `load_classifier` takes it; nothing is downloaded), maybe in a dict under one of `NESTS`, its names maybe behind
-        `WRAPPERS`: torchvision's or our own names for "torchvision:resnet50", transformers' or our own for a folder.
-    n_classes, seed: a head of ``n_classes`` is kept; in place of ImageNet's 1,000, or of none, one is drawn from
-        ``seed``, as `load_classifier` draws it.
+    Args:
+        path: absolute, or relative to the project. The file holds a state dict of the architecture ``spec`` (as
+            `load_classifier` takes it; nothing is downloaded), maybe in a dict under one of `NESTS`, its names maybe
+            behind `WRAPPERS`: torchvision's or our own names for "torchvision:resnet50", transformers' or our own for a
+            folder.
+        n_classes, seed: a head of ``n_classes`` is kept; in place of ImageNet's 1,000, or of none, one is drawn from
+            ``seed``, as `load_classifier` draws it.
 
-    Raises InputError when the file is missing, damaged, could run code, is of another architecture, or has a head of
-    another number of classes.
+    Raises:
+        InputError: when the file is missing, damaged, could run code, is of another architecture, or has a head of
+            another number of classes.
     """
     path = resolve(path)
     names = _plain_names(_state_dict(path), path)

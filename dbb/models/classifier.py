@@ -7,14 +7,16 @@ from pathlib import Path
 from urllib.error import URLError
 
 import torch
+from jaxtyping import Float, Float32
 from safetensors import SafetensorError
-from torch import nn
+from torch import Tensor, nn
 
 from dbb.data.images import ImageSet
 from dbb.errors import InputError
+from dbb.input_format import InputFormat
 from dbb.seeds import stage_generator
 from dbb.store import load_weights, resolve, save_weights
-from dbb.transforms import InputFormat, evaluation_input
+from dbb.transforms import evaluation_input
 
 TORCHVISION_RESNET50 = "torchvision:resnet50"
 
@@ -22,7 +24,9 @@ TORCHVISION_RESNET50 = "torchvision:resnet50"
 class Classifier(nn.Module):
     """Logits from images: ``head(backbone(x))``.
 
-    backbone: float (B, 3, H, W) -> features (B, D); head: (B, D) -> logits (B, C).
+    Attributes:
+        backbone: float (B, 3, H, W) -> features (B, D).
+        head: (B, D) -> logits (B, C).
     """
 
     def __init__(self, backbone: nn.Module, width: int, n_classes: int) -> None:
@@ -30,12 +34,12 @@ class Classifier(nn.Module):
         self.backbone = backbone
         self.head = nn.Linear(width, n_classes)
 
-    def features(self, images: torch.Tensor) -> torch.Tensor:
-        """Return the pooled features (B, D) of normalised images (B, 3, H, W)."""
+    def features(self, images: Float[Tensor, "B 3 H W"]) -> Float[Tensor, "B D"]:
+        """Return the pooled features of normalised images."""
         return self.backbone(images)
 
-    def forward(self, images: torch.Tensor) -> torch.Tensor:
-        """Return the logits (B, C) of normalised images (B, 3, H, W)."""
+    def forward(self, images: Float[Tensor, "B 3 H W"]) -> Float[Tensor, "B C"]:
+        """Return the logits of normalised images."""
         return self.head(self.features(images))
 
     def reset_head(self, seed: int) -> None:
@@ -54,17 +58,18 @@ class _PooledResNet(nn.Module):
         super().__init__()
         self.resnet = resnet
 
-    def forward(self, images: torch.Tensor) -> torch.Tensor:
+    def forward(self, images: Tensor) -> Tensor:
         return self.resnet(images).pooler_output.flatten(1)
 
 
 def load_classifier(spec: str, n_classes: int, seed: int) -> Classifier:
     """Return a classifier with a pretrained backbone and a new head drawn from ``seed``, on the CPU.
 
-    spec: "torchvision:resnet50" (ImageNet weights IMAGENET1K_V1), or a folder of a transformers
-        `ResNetModel`.
+    Args:
+        spec: "torchvision:resnet50" (ImageNet weights IMAGENET1K_V1), or a folder of a transformers `ResNetModel`.
 
-    Raises InputError when the folder is missing or corrupt, or the weights cannot be downloaded.
+    Raises:
+        InputError: when the folder is missing or corrupt, or the weights cannot be downloaded.
     """
     if spec == TORCHVISION_RESNET50:
         backbone, width = _torchvision_backbone(pretrained=True)
@@ -83,9 +88,11 @@ def save_classifier(path: str | Path, model: Classifier) -> None:
 def load_trained(path: str | Path, spec: str, n_classes: int) -> Classifier:
     """Return the classifier that `save_classifier` wrote to ``path``, in evaluation mode, on the CPU.
 
-    spec, n_classes: what it was made from by `load_classifier`. Nothing is downloaded.
+    Args:
+        spec, n_classes: what it was made from by `load_classifier`. Nothing is downloaded.
 
-    Raises InputError when the file is missing, corrupt, or of another architecture.
+    Raises:
+        InputError: when the file is missing, corrupt, or of another architecture.
     """
     state = load_weights(path)
     model = untrained_classifier(spec, n_classes)
@@ -100,7 +107,8 @@ def untrained_classifier(spec: str, n_classes: int) -> Classifier:
     """Return a classifier of the architecture that ``spec`` names, to load weights into: its own mean nothing. Nothing
     is downloaded.
 
-    Raises InputError when the folder of ``spec`` is missing.
+    Raises:
+        InputError: when the folder of ``spec`` is missing.
     """
     if spec == TORCHVISION_RESNET50:
         backbone, width = _torchvision_backbone(pretrained=False)
@@ -157,10 +165,11 @@ def _torchvision_backbone(pretrained: bool) -> tuple[nn.Module, int]:
 
 
 def predict_logits(model: nn.Module, images: ImageSet, input_format: InputFormat,
-                   batch_size: int = 256) -> torch.Tensor:
-    """Return the logits of all ``images``, float32 (N, C) on the CPU; ``model`` is left as it was.
+                   batch_size: int = 256) -> Float32[Tensor, "N C"]:
+    """Return the logits of all ``images``, on the CPU; ``model`` is left as it was.
 
-    Raises InputError when there is no image.
+    Raises:
+        InputError: when there is no image.
     """
     training, device = model.training, next(model.parameters()).device
     model.eval()

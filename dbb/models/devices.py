@@ -19,7 +19,8 @@ ATTRIBUTION_BATCH = {16: 128, 40: 256, 80: 256}
 def pick_device(name: str) -> torch.device:
     """Return the device called ``name``, e.g. "cpu" or "cuda:1"; "auto": the GPU where there is one, else the CPU.
 
-    Raises InputError for a device that this machine lacks.
+    Raises:
+        InputError: for a device that this machine lacks.
     """
     import torch
 

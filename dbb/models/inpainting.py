@@ -5,6 +5,8 @@ from collections.abc import Callable
 import torch
 import torch.nn.functional as F
 from diffusers import DPMSolverMultistepScheduler, SchedulerMixin, StableDiffusionInpaintPipeline
+from jaxtyping import Bool, Float, UInt8
+from torch import Tensor
 
 from dbb.errors import InputError
 from dbb.models.devices import MEMORY_BATCH, sampling_dtype
@@ -21,10 +23,13 @@ def load_inpainting(spec: str, device: str | torch.device = "cpu", dtype: torch.
                     sampler: str = "dpm-solver++") -> StableDiffusionInpaintPipeline:
     """Load an inpainting pipeline, ready to sample: no safety checker, no progress bar, the fast sampler.
 
-    spec: as `find_source` reads it. dtype: of all weights, whatever was stored; None: `sampling_dtype`.
-    sampler: a name of `SAMPLERS`; the number of its steps is an argument of each call.
+    Args:
+        spec: as `find_source` reads it.
+        dtype: of all weights, whatever was stored; None: `sampling_dtype`.
+        sampler: a name of `SAMPLERS`; the number of its steps is an argument of each call.
 
-    Raises InputError when the folder is missing or incomplete, the Hub cannot be reached, or the sampler is unknown.
+    Raises:
+        InputError: when the folder is missing or incomplete, the Hub cannot be reached, or the sampler is unknown.
     """
     if sampler not in SAMPLERS:
         raise InputError(f"unknown sampler {sampler!r}: choose one of {', '.join(SAMPLERS)}")
@@ -58,7 +63,8 @@ def fit_memory(pipe: StableDiffusionInpaintPipeline, memory: int) -> int:
 
     With 16 GiB the autoencoder takes one image at a time and textual inversion computes activations twice.
 
-    Raises InputError for another size.
+    Raises:
+        InputError: for another size.
     """
     if memory not in MEMORY_BATCH:
         raise InputError(f"memory = {memory}: choose {', '.join(map(str, MEMORY_BATCH))} GiB, the next one below yours")
@@ -68,25 +74,26 @@ def fit_memory(pipe: StableDiffusionInpaintPipeline, memory: int) -> int:
     return MEMORY_BATCH[memory]
 
 
-def encode_images(pipe: StableDiffusionInpaintPipeline, images: torch.Tensor) -> torch.Tensor:
-    """Return z0 = E(x), scaled as the denoiser expects: (B, 4, h, w) in the pipeline's dtype, on its device.
-
-    images: (B, 3, S, S), floats in -1..1.
+def encode_images(pipe: StableDiffusionInpaintPipeline, images: Float[Tensor, "B 3 S S"]) -> Float[Tensor, "B 4 h w"]:
+    """Return z0 = E(x), scaled as the denoiser expects, in the pipeline's dtype, on its device.
 
     The encoder's mean is taken: its spread is far below the noise that eq. 1 and 2 add.
+
+    Args:
+        images: in -1..1.
     """
     images = images.to(pipe.vae.device, pipe.vae.dtype)
     return pipe.vae.encode(images).latent_dist.mode() * pipe.vae.config.scaling_factor
 
 
-def decode_latents(pipe: StableDiffusionInpaintPipeline, latents: torch.Tensor) -> torch.Tensor:
-    """Return the pictures of latents (B, 4, h, w) as uint8 (B, 3, S, S) on the CPU."""
+def decode_latents(pipe: StableDiffusionInpaintPipeline, latents: Float[Tensor, "B 4 h w"]) -> UInt8[Tensor, "B 3 S S"]:
+    """Return the pictures of latents, on the CPU."""
     pixels = pipe.vae.decode(latents.to(pipe.vae.dtype) / pipe.vae.config.scaling_factor).sample
     return to_uint8(pixels.float() / 2 + 0.5)
 
 
-def latent_masks(pipe: StableDiffusionInpaintPipeline, masks: torch.Tensor) -> torch.Tensor:
-    """Return pixel masks, bool (B, S, S), at the latents' size: float 0 or 1, (B, 1, h, w).
+def latent_masks(pipe: StableDiffusionInpaintPipeline, masks: Bool[Tensor, "B S S"]) -> Float[Tensor, "B 1 h w"]:
+    """Return pixel masks at the latents' size: 0 or 1.
 
     Nearest pixel, as the pipeline does it.
     """
@@ -94,11 +101,11 @@ def latent_masks(pipe: StableDiffusionInpaintPipeline, masks: torch.Tensor) -> t
     return F.interpolate(masks[:, None].to(pipe.vae.device, pipe.vae.dtype), size=(size, size))
 
 
-def to_signed(images: torch.Tensor) -> torch.Tensor:
-    """Return uint8 images as floats in -1..1, the autoencoder's range."""
+def to_signed(images: UInt8[Tensor, "*s"]) -> Float[Tensor, "*s"]:
+    """Return images as numbers in -1..1, the autoencoder's range."""
     return images.float() / 127.5 - 1
 
 
-def to_uint8(images: torch.Tensor) -> torch.Tensor:
-    """Return images with values in 0..1 (others are clipped) as uint8 on the CPU, rounded."""
+def to_uint8(images: Float[Tensor, "*s"]) -> UInt8[Tensor, "*s"]:
+    """Return images with values in 0..1 (others are clipped) as 0..255, rounded, on the CPU."""
     return (images.clamp(0, 1) * 255).round().to(torch.uint8).cpu()

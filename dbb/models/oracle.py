@@ -9,26 +9,36 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from torch import nn
+from jaxtyping import Int64, Shaped, UInt8
+from torch import Tensor, nn
 
 from dbb.benchmarks.entry import Benchmark
+from dbb.input_format import InputFormat
 from dbb.models.sources import quiet_loading
 from dbb.store import resolve
-from dbb.transforms import InputFormat, evaluation_input
+from dbb.transforms import evaluation_input
 
 NEITHER = -1
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """What an oracle sees. classes: int64 (N,), the class y, or -1 for no bird; species: str (N,)."""
+    """What an oracle sees.
 
-    classes: np.ndarray
-    species: np.ndarray
+    Attributes:
+        classes: the class y, or -1 for no bird.
+    """
+
+    classes: Int64[np.ndarray, " N"]
+    species: Shaped[np.ndarray, " N"]
 
 
 class Oracle:
-    """An oracle, loaded from a folder. labels: for each class, what the oracle calls its members."""
+    """An oracle, loaded from a folder.
+
+    Args:
+        labels: for each class, what the oracle calls its members.
+    """
 
     def __init__(self, folder: str, labels: Sequence[Sequence[str]], input_format: InputFormat) -> None:
         from transformers import ResNetForImageClassification
@@ -41,8 +51,8 @@ class Oracle:
         self._names = np.array([self._model.config.id2label[i] for i in range(self._model.config.num_labels)])
 
     @torch.inference_mode()
-    def judge(self, images: torch.Tensor, batch_size: int = 256) -> Verdict:
-        """Name the bird in each of the images, uint8 (N, 3, S, S)."""
+    def judge(self, images: UInt8[Tensor, "N 3 S S"], batch_size: int = 256) -> Verdict:
+        """Name the bird in each of the images."""
         logits = [self._model(evaluation_input(part, self._format)).logits for part in images.split(batch_size)]
         species = self._names[torch.cat(logits).argmax(1).numpy()]
         classes = np.full(len(species), NEITHER)

@@ -28,7 +28,8 @@ def quiet_loading() -> Iterator[None]:
 def local_folder(spec: str, what: str) -> Path:
     """Return the folder that ``spec`` names, absolute or relative to the project.
 
-    Raises InputError when it is no folder; ``what`` names the model in the message.
+    Raises:
+        InputError: when it is no folder; ``what`` names the model in the message.
     """
     folder = resolve(spec)
     if not folder.is_dir():
@@ -57,7 +58,8 @@ def find_source(spec: str, what: str) -> Source:
     """Read a model's ``spec``: a local folder, or a Hub repository "owner/name", best with a pinned revision,
     "owner/name@revision".
 
-    Raises InputError when it looks like a folder and is none; ``what`` names the model in the message.
+    Raises:
+        InputError: when it looks like a folder and is none; ``what`` names the model in the message.
     """
     name, _, revision = spec.partition("@")
     if not resolve(spec).exists() and name.count("/") == 1 and name[0] not in "./~":

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import torch
 from diffusers import StableDiffusionInpaintPipeline
+from jaxtyping import Float, Int64
+from torch import Tensor
 from transformers import CLIPTokenizer
 from transformers.utils import logging as transformers_logging
 
@@ -19,8 +21,8 @@ from dbb.store import load_weights, save_weights
 
 def tokenize(
     pipe: StableDiffusionInpaintPipeline, tokenizer: CLIPTokenizer, prompts: Sequence[str]
-) -> torch.Tensor:
-    """Return the ids of ``prompts``, int64 (B, L), a token of several vectors written out as the pipeline does it."""
+) -> Int64[Tensor, "B L"]:
+    """Return the ids of ``prompts``, a token of several vectors written out as the pipeline does it."""
     written_out = pipe.maybe_convert_prompt(list(prompts), tokenizer)
     return tokenizer(written_out, padding="max_length", truncation=True, return_tensors="pt").input_ids
 
@@ -28,7 +30,8 @@ def tokenize(
 def single_token(tokenizer: CLIPTokenizer, word: str) -> int:
     """Return the id of ``word``.
 
-    Raises InputError for a word that is not exactly one token.
+    Raises:
+        InputError: for a word that is not exactly one token.
     """
     ids = tokenizer(word, add_special_tokens=False).input_ids
     if len(ids) != 1 or ids[0] == tokenizer.unk_token_id:
@@ -68,17 +71,18 @@ def token_file(directory: str | Path, class_name: str) -> Path:
     return Path(directory) / f"{class_name}.safetensors"
 
 
-def save_token(path: str | Path, token: str, embedding: torch.Tensor) -> None:
+def save_token(path: str | Path, token: str, embedding: Float[Tensor, "*n D"]) -> None:
     """Write a token in the standard learned-embeddings form: one float32 tensor under its name, (D,), or (n, D) for
     n vectors.
     """
     save_weights(path, {token: embedding.float()})
 
 
-def load_token(path: str | Path) -> tuple[str, torch.Tensor]:
+def load_token(path: str | Path) -> tuple[str, Float[Tensor, "*n D"]]:
     """Return the token and its embedding, (D,) or (n, D), from a learned-embeddings file.
 
-    Raises InputError when the file is missing, corrupt, or holds something else.
+    Raises:
+        InputError: when the file is missing, corrupt, or holds something else.
     """
     tensors = load_weights(path)
     if len(tensors) != 1 or (found := next(iter(tensors.items())))[1].ndim not in (1, 2) or not found[1].numel():
@@ -89,7 +93,8 @@ def load_token(path: str | Path) -> tuple[str, torch.Tensor]:
 def add_token(pipe: StableDiffusionInpaintPipeline, path: str | Path) -> int:
     """Add the token in a learned-embeddings file to the pipeline's vocabulary, and return its (first) id.
 
-    Raises InputError when the file is bad, of another text encoder, or its token is already a word.
+    Raises:
+        InputError: when the file is bad, of another text encoder, or its token is already a word.
     """
     token, embedding = load_token(path)
     width = pipe.text_encoder.get_input_embeddings().weight.shape[1]
@@ -99,12 +104,13 @@ def add_token(pipe: StableDiffusionInpaintPipeline, path: str | Path) -> int:
     return add_embedding(pipe, token, embedding)
 
 
-def add_embedding(pipe: StableDiffusionInpaintPipeline, token: str, embedding: torch.Tensor) -> int:
+def add_embedding(pipe: StableDiffusionInpaintPipeline, token: str, embedding: Float[Tensor, "*n D"]) -> int:
     """Add ``token`` with its ``embedding``, (D,) or (n, D), to the pipeline's vocabulary, and return its (first) id.
 
     Of n vectors the others are called "<token>_1", "<token>_2", ...; a prompt names the token alone.
 
-    Raises InputError when one of these is already a word.
+    Raises:
+        InputError: when one of these is already a word.
     """
     require_free(pipe.tokenizer, token, len(torch.atleast_2d(embedding)))
     level = transformers_logging.get_verbosity()
@@ -127,12 +133,14 @@ def check_token_used(pipe: StableDiffusionInpaintPipeline, prompt: str, token: s
 
 
 def nearest_words(
-    pipe: StableDiffusionInpaintPipeline, embedding: torch.Tensor, k: int
+    pipe: StableDiffusionInpaintPipeline, embedding: Float[Tensor, "*n D"], k: int
 ) -> list[tuple[str, float]]:
     """Return the ``k`` words of the vocabulary nearest to ``embedding`` with their cosine, best first.
 
-    embedding: (D,), or (n, D), for whose mean they are found.
     Word pieces, single characters and added tokens do not count as words.
+
+    Args:
+        embedding: (D,), or (n, D), for whose mean they are found.
     """
     suffix = "</w>"
     words = {t.removesuffix(suffix): i for t, i in pipe.tokenizer.get_vocab().items()

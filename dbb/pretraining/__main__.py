@@ -25,7 +25,7 @@ EPOCHS = {"backbone": 1, "oracle": 8}
 HELD_OUT = 512
 
 
-def train_autoencoder(work: Path, out: Path, steps: int, device: str) -> dict:
+def train_autoencoder(work: Path, out: Path, steps: int, device: str) -> dict[str, float]:
     """Train and save the autoencoder alone; `train_painter` puts it into the pipeline."""
     model = autoencoder.train_autoencoder(training_scenes("generative", SCENES["autoencoder"], 0.1, work), steps, work)
     model.save_pretrained(work / "autoencoder")
@@ -33,7 +33,7 @@ def train_autoencoder(work: Path, out: Path, steps: int, device: str) -> dict:
     return {"psnr_db": autoencoder.psnr(model, held_out)}
 
 
-def train_painter(work: Path, out: Path, steps: int, device: str) -> dict:
+def train_painter(work: Path, out: Path, steps: int, device: str) -> dict[str, float]:
     """Train text encoder and UNet, save the whole inpainting pipeline, and let the oracle look at what it paints."""
     if not (work / "autoencoder").exists():
         raise InputError(f"{work / 'autoencoder'} is missing: train the autoencoder first")
@@ -45,7 +45,7 @@ def train_painter(work: Path, out: Path, steps: int, device: str) -> dict:
     return check_painter(load_inpainting(str(out / "inpainting")), scenes, CHECKED)[1]
 
 
-def train_segmenter(work: Path, out: Path, steps: int, device: str) -> dict:
+def train_segmenter(work: Path, out: Path, steps: int, device: str) -> dict[str, float]:
     """Train and save the language segmenter."""
     scenes = training_scenes("segmenter", SCENES["segmenter"], 0.15, work)
     model = segmenter.train_segmenter(scenes, steps, work, device).cpu()
@@ -54,7 +54,7 @@ def train_segmenter(work: Path, out: Path, steps: int, device: str) -> dict:
     return figures
 
 
-def train_recogniser(name: str, work: Path, out: Path, epochs: int) -> dict:
+def train_recogniser(name: str, work: Path, out: Path, epochs: int) -> dict[str, float]:
     """Train and save the classifier's backbone or the oracle."""
     scenes = training_scenes(name, SCENES[name], 0.1, work)
     model = recogniser.train_recogniser(name, scenes, epochs, work, with_places=name == "backbone")

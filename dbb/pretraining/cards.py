@@ -48,7 +48,7 @@ Licence: MIT, like the project. Its world is drawn and small: nothing it does ca
 def write_card(name: str, work: Path, folder: Path, sheet: np.ndarray | None) -> None:
     """Write README.md, curve.png and samples.png into a model's folder."""
     title, stands_for, loads, trainings = ABOUT[name]
-    figures = {}
+    figures: dict[str, float] = {}
     for training in trainings:
         figures |= json.loads((work / f"{training}-figures.json").read_text())
     weights = sorted(folder.rglob("*.safetensors"))

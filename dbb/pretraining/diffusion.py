@@ -57,7 +57,13 @@ def new_scheduler() -> DDPMScheduler:
 
 @dataclass(frozen=True)
 class Batch:
-    """pixels: float32 (B, 3, s, s) in [-1, 1]; masks: float32 (B, 1, s, s); captions: B strings."""
+    """What the painter learns from in a step.
+
+    Attributes:
+        pixels: float32 (B, 3, s, s) in [-1, 1].
+        masks: float32 (B, 1, s, s).
+        captions: B strings.
+    """
 
     pixels: torch.Tensor
     masks: torch.Tensor
@@ -115,7 +121,7 @@ def train_painter(rendered: Rendered, vae: AutoencoderKL, steps: int, work: Path
                   batch_size: int = 32) -> Painter:
     """Train on crops, at the end on whole scenes; returns the moving average of the weights."""
     tokenizer, scheduler = new_tokenizer(), new_scheduler()
-    painter = Painter(len(tokenizer)).to(device, memory_format=torch.channels_last)
+    painter = Painter(len(tokenizer)).to(device).to(memory_format=torch.channels_last)
     painter.unet.compile(dynamic=False)
     vae = vae.to(device).requires_grad_(False)
 

@@ -5,6 +5,7 @@ import math
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import nn
@@ -25,7 +26,7 @@ def train(name: str, model: nn.Module, loss_of_step: Callable[[int, torch.Genera
     """
     optimizer = torch.optim.AdamW(model.parameters(), lr=learning_rate, weight_decay=weight_decay)
     average = {key: value.detach().clone() for key, value in model.state_dict().items()}
-    state = {"step": 0, "curve": []}
+    state: dict[str, Any] = {"step": 0, "curve": []}
     checkpoint = work / f"{name}.pt"
     if checkpoint.exists():
         state = _restore(checkpoint, model, optimizer, average)
@@ -53,7 +54,7 @@ def train(name: str, model: nn.Module, loss_of_step: Callable[[int, torch.Genera
 
 
 def _restore(checkpoint: Path, model: nn.Module, optimizer: torch.optim.Optimizer,
-             average: dict[str, torch.Tensor]) -> dict:
+             average: dict[str, torch.Tensor]) -> dict[str, Any]:
     saved = torch.load(checkpoint, weights_only=True)
     model.load_state_dict(saved["model"])
     optimizer.load_state_dict(saved["optimizer"])

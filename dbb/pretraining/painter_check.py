@@ -19,7 +19,9 @@ def check_painter(pipe: StableDiffusionInpaintPipeline, scenes: Rendered, count:
     """Inpaint ``count`` scenes with all species in turn; return uint8 (count, 3, 64, 64) and the oracle's shares.
 
     right_class, right_species: share (0..1) of images in which the oracle sees what the prompt named.
-    count: a multiple of the number of species.
+
+    Args:
+        count: a multiple of the number of species.
     """
     settings = BENCHMARK.generation
     images = torch.from_numpy(scenes.images[:count]).permute(0, 3, 1, 2)
@@ -32,7 +34,9 @@ def check_painter(pipe: StableDiffusionInpaintPipeline, scenes: Rendered, count:
         states = encode_prompt(pipe, f"a photo of a {species} bird", settings.guidance_scale)
         drawn = inpaint(pipe, states, images[here], masks[here], here.tolist(), settings.steps, settings.guidance_scale)
         painted[here] = composite(drawn, images[here], masks[here])
-    verdict = load_oracle(BENCHMARK).judge(painted)
+    oracle = load_oracle(BENCHMARK)
+    assert oracle is not None, "the miniature has one"
+    verdict = oracle.judge(painted)
     classes = np.where(np.isin(named, LANDBIRDS), 0, 1)
     return painted, {"right_class": float((verdict.classes == classes).mean()),
                      "right_species": float((verdict.species == named).mean())}

@@ -6,6 +6,7 @@ own, and tells the truth about generated images; no stage of the method sees it.
 """
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -20,7 +21,8 @@ from dbb.worlds.waterbirds.scenes import PLACES, SPECIES
 from dbb.worlds.waterbirds.world import Rendered
 
 NO_BIRD = "no bird"
-SHAPE = {"embedding_size": 32, "hidden_sizes": [32, 64, 96, 160], "depths": [1, 1, 1, 1], "layer_type": "basic"}
+SHAPE: dict[str, Any] = {"embedding_size": 32, "hidden_sizes": [32, 64, 96, 160], "depths": [1, 1, 1, 1],
+                         "layer_type": "basic"}
 BIRD_NAMES = (*SPECIES, NO_BIRD)
 
 

@@ -4,7 +4,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch import nn
 from torch.nn import functional as F
 from transformers import CLIPImageProcessor, CLIPSegConfig, CLIPSegForImageSegmentation, CLIPTokenizer
 from transformers.modeling_outputs import BaseModelOutputWithPooling
@@ -119,10 +118,10 @@ def train_segmenter(rendered: Rendered, steps: int, work: Path, device: str,
     def loss_of_step(step: int, generator: torch.Generator) -> torch.Tensor:
         rng = np.random.default_rng(step)
         numbers = rng.integers(0, len(rendered.scenes), batch_size)
-        prompts, targets = prompts_and_targets(rendered, numbers, rng)
+        prompts, drawn = prompts_and_targets(rendered, numbers, rng)
         flip = -1 if rng.random() < 0.5 else 1
         pixels = as_pixels(rendered.images[numbers][:, :, ::flip])
-        targets = torch.from_numpy(np.ascontiguousarray(targets[:, :, ::flip]))
+        targets = torch.from_numpy(np.ascontiguousarray(drawn[:, :, ::flip]))
         captions = [keywords(rendered.scenes[number], rng) for number in numbers]
         prompt_ids, caption_ids = (tokenizer(texts, padding="max_length", truncation=True, return_tensors="pt")
                                    .input_ids.to(device) for texts in (prompts, captions))
@@ -142,7 +141,7 @@ def mask_loss(logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
     return F.binary_cross_entropy_with_logits(logits, targets) + 0.5 * dice.mean()
 
 
-def save_segmenter(model: nn.Module, folder: Path) -> None:
+def save_segmenter(model: CLIPSegForImageSegmentation, folder: Path) -> None:
     """Write model, tokenizer and image processor in the layout that transformers reads, in half precision."""
     model.half().save_pretrained(folder)
     new_tokenizer().save_pretrained(folder)

@@ -48,15 +48,17 @@ def merges_for(words: Iterable[str]) -> list[Merge]:
 def tokenizer_from_words(words: Iterable[str], model_max_length: int) -> CLIPTokenizer:
     """Return a CLIPTokenizer to which each of ``words`` is one token.
 
-    words: lower-case ASCII letters only (CLIP's own rules split off digits and punctuation); order and
-        repetition do not matter. A word not among them falls apart into known pieces, at worst characters.
-    model_max_length: tokens of a prompt, with the start and the end token; what is longer is cut.
-
     The start token has id 0 and the end token, which also pads, id 1: give the text model's configuration the
     same ids. (End token id 2 switches CLIPTextModel to its legacy rule of the highest id, which added tokens
     break.)
 
-    Raises InputError for a word that CLIP's rules would split.
+    Args:
+        words: lower-case ASCII letters only (CLIP's own rules split off digits and punctuation); order and repetition
+            do not matter. A word not among them falls apart into known pieces, at worst characters.
+        model_max_length: tokens of a prompt, with the start and the end token; what is longer is cut.
+
+    Raises:
+        InputError: for a word that CLIP's rules would split.
     """
     words = sorted(set(words))
     for word in words:

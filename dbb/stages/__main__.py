@@ -1,10 +1,10 @@
 """Make or load the stages of a run without notebooks: ``python -m dbb.stages --benchmark mini-waterbirds --seed 3``."""
 
 import argparse
-import logging
 import sys
 
 from dbb.errors import InputError
+from dbb.progress import show_lines
 from dbb.stages.all import STAGES, make_stages
 from dbb.stages.run import open_run
 
@@ -19,7 +19,7 @@ def main() -> None:
     parser.add_argument("--memory", type=int, help="GiB of the GPU to fit: 16, 40 or 80")
     parser.add_argument("--to", choices=STAGES, default=tuple(STAGES)[-1], help="the last stage to make")
     given = parser.parse_args()
-    logging.basicConfig(level="INFO", format="%(message)s")
+    show_lines()
     try:
         run = open_run(given.benchmark, given.seed, given.runs, given.device, given.memory)
         for made in make_stages(run, given.to):

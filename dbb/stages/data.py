@@ -11,10 +11,15 @@ from dbb.stages.run import Run
 def data(run: Run, sizes: Mapping[str, int | None] | None = None) -> Made:
     """Make or load the splits; they do not depend on the run's seed.
 
-    sizes: split -> images to draw; None, or a split left out: the benchmark's own. Counts: the images of each split.
+    Counts: the images of each split.
+
     Metrics: "splits", a digest of each split's content.
 
-    Raises InputError for an unknown split, a size where nothing is drawn, or a file that is missing or unreadable.
+    Args:
+        sizes: split -> images to draw; None, or a split left out: the benchmark's own.
+
+    Raises:
+        InputError: for an unknown split, a size where nothing is drawn, or a file that is missing or unreadable.
     """
     bm = run.benchmark
     given = {split: size for split, size in (sizes or {}).items() if size is not None}

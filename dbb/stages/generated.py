@@ -23,11 +23,14 @@ def generated(run: Run, settings: GenerationSettings | None = None, composited: 
               shard: tuple[int, int] = (0, 1), prompts: Mapping[int, str] | None = None) -> Made:
     """Make or load the stage: each source painted into each class that the benchmark's pairs name for it (eq. 2).
 
-    settings: None: the benchmark's own, fitted to the run's memory. composited, shard: as
-    `dbb.stages.painting.generate` takes them; a shard has a record of its own and leaves the manifest to the call for
-    all. compiled: compile the denoiser. prompts: source id -> its prompt, in place of the prompt with the target
-    class's token; no token is read then.
-    Files: manifest.parquet and images/*.png.
+    Files: manifest.parquet and `images/*.png`.
+
+    Args:
+        settings: None: the benchmark's own, fitted to the run's memory.
+        composited, shard: as `dbb.stages.painting.generate` takes them; a shard has a record of its own and leaves the
+            manifest to the call for all.
+        compiled: compile the denoiser.
+        prompts: source id -> its prompt, in place of the prompt with the target class's token; no token is read then.
     """
     bm, settings = run.benchmark, settings or fitted(run, run.benchmark.generation)
     folder, whole = run.folder("generated"), shard[1] == 1

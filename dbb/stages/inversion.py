@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from diffusers import DDPMScheduler, StableDiffusionInpaintPipeline
-from torch import nn
+from jaxtyping import Bool, Float, Float32, Float64, Int64, UInt8
+from torch import Tensor, nn
 
 from dbb.data.images import ImageSet
 from dbb.errors import InputError
@@ -25,46 +26,54 @@ HELD_OUT_TIMES = 8
 class Examples:
     """The images of an inversion set as the denoiser sees them.
 
-    latents: z0, (N, 4, h, w).
-    condition: what the denoiser gets beside z_t: for 9 input channels the mask and the masked image's
-        latents, (N, 5, h, w); for 4 input channels nothing, (N, 0, h, w).
+    Attributes:
+        latents: z0.
+        condition: what the denoiser gets beside z_t: for 9 input channels the mask and the masked image's latents;
+            for 4 input channels nothing.
     """
 
-    latents: torch.Tensor
-    condition: torch.Tensor
+    latents: Float[Tensor, "N 4 h w"]
+    condition: Float[Tensor, "N _ h w"]
 
 
 @dataclass(frozen=True)
 class Inversion:
     """A learned token.
 
-    embedding: float32 (D,), C_i* of eq. 1, or (n, D) of a token of n > 1 vectors; initial: float32 (D,), where each
-        vector started.
-    losses: float64 (steps,), each step's loss; timesteps, templates: int64 (steps, B), what each step drew.
-    held_out_before, held_out_after: loss on one fixed draw of noise and timesteps that no step saw.
-    snapshots: steps done -> float32, in the shape of embedding, which it was on its way.
+    Attributes:
+        embedding: C_i* of eq. 1, of one vector (D,), of n > 1 vectors (n, D).
+        initial: where each vector started.
+        losses: each step's loss.
+        timesteps, templates: what each step drew.
+        held_out_before, held_out_after: loss on one fixed draw of noise and timesteps that no step saw.
+        snapshots: steps done -> the embedding then.
     """
 
     token: str
-    embedding: torch.Tensor
-    initial: torch.Tensor
-    losses: np.ndarray
-    timesteps: np.ndarray
-    templates: np.ndarray
+    embedding: Float32[Tensor, "*n D"]
+    initial: Float32[Tensor, " D"]
+    losses: Float64[np.ndarray, " steps"]
+    timesteps: Int64[np.ndarray, "steps B"]
+    templates: Int64[np.ndarray, "steps B"]
     held_out_before: float
     held_out_after: float
-    snapshots: dict[int, torch.Tensor]
+    snapshots: dict[int, Float32[Tensor, "*n D"]]
 
 
 def minority_images(
-    images: ImageSet, group_accuracy: Sequence[float], label: int, n: int, seed: int
-) -> np.ndarray:
-    """Return the positions of ``n`` images of class ``label`` from its minority group, int64, drawn by ``seed``.
+    images: ImageSet, group_accuracy: Sequence[float | None] | Float[np.ndarray, " G"], label: int, n: int, seed: int
+) -> Int64[np.ndarray, " K"]:
+    """Return the positions of ``n`` images of class ``label`` from its minority group, drawn by ``seed``.
 
-    images: the validation split, whose groups are known. group_accuracy: (G,), the base classifier's there: the
-    minority group of a class is the one that it knows worst, so no label of the training groups is needed.
+    All of the group, and so fewer than ``n``, when it has no more.
 
-    All of the group, and so fewer than ``n``, when it has no more. Raises InputError for a class without images.
+    Args:
+        images: the validation split, whose groups are known.
+        group_accuracy: the base classifier's there: the minority group of a class is the one that it knows worst, so
+            no label of the training groups is needed.
+
+    Raises:
+        InputError: for a class without images.
     """
     accuracy = np.array(group_accuracy, dtype=float)
     present = [g for g in np.unique(images.groups[images.labels == label]) if np.isfinite(accuracy[g])]
@@ -76,13 +85,14 @@ def minority_images(
 
 
 def encode_examples(
-    pipe: StableDiffusionInpaintPipeline, images: torch.Tensor, masks: torch.Tensor | None
+    pipe: StableDiffusionInpaintPipeline, images: UInt8[Tensor, "N 3 S S"], masks: Bool[Tensor, "N S S"] | None
 ) -> Examples:
-    """Encode an inversion set once: images uint8 (N, 3, S, S), masks bool (N, S, S), True where to paint.
+    """Encode an inversion set once; masks are True where to paint.
 
     ``masks`` are needed by a denoiser with 9 input channels, and not used by one with 4.
 
-    Raises InputError for a denoiser with another number, or missing masks.
+    Raises:
+        InputError: for a denoiser with another number, or missing masks.
     """
     channels = pipe.unet.config.in_channels
     if channels not in (4, 9):
@@ -94,7 +104,7 @@ def encode_examples(
         pixels = to_signed(images)
         latents = torch.cat([encode_images(pipe, batch) for batch in pixels.split(16)])
         condition = latents[:, :0]
-        if channels == 9:
+        if masks is not None and channels == 9:
             hidden = pixels * ~masks[:, None]
             masked = torch.cat([encode_images(pipe, batch) for batch in hidden.split(16)])
             condition = torch.cat([latent_masks(pipe, masks), masked], dim=1)
@@ -105,15 +115,19 @@ def encode_examples(
 def denoising_losses(
     pipe: StableDiffusionInpaintPipeline,
     examples: Examples,
-    positions: torch.Tensor,
-    states: torch.Tensor,
-    timesteps: torch.Tensor,
-    noise: torch.Tensor,
-) -> torch.Tensor:
-    """Return the squared error of eq. 1 for each image, float32 (B,), the mean over the latents' elements.
+    positions: Int64[Tensor, " B"],
+    states: Float[Tensor, "B L D"],
+    timesteps: Int64[Tensor, " B"],
+    noise: Float[Tensor, "B 4 h w"],
+) -> Float32[Tensor, " B"]:
+    """Return the squared error of eq. 1 for each image, the mean over the latents' elements.
 
-    positions: int64 (B,), which of ``examples``; states: (B, L, D), their encoded prompts; timesteps:
-    int64 (B,); noise: eps, (B, 4, h, w). For a v-predicting denoiser the target is v in place of eps.
+    For a v-predicting denoiser the target is v in place of eps.
+
+    Args:
+        positions: which of ``examples``.
+        states: their encoded prompts.
+        noise: eps.
     """
     schedule = DDPMScheduler.from_config(pipe.scheduler.config)
     # Noised in float32: in half precision the first times would add no noise at all.
@@ -126,14 +140,14 @@ def denoising_losses(
     return (predicted.float() - target.float()).square().mean(dim=(1, 2, 3))
 
 
-def denoising_target(
-    schedule: DDPMScheduler, clean: torch.Tensor, noise: torch.Tensor, timesteps: torch.Tensor
-) -> torch.Tensor:
-    """Return what the denoiser should answer for ``clean`` latents z0 under ``noise`` eps, both (B, 4, h, w).
+def denoising_target(schedule: DDPMScheduler, clean: Float[Tensor, "B 4 h w"], noise: Float[Tensor, "B 4 h w"],
+                     timesteps: Int64[Tensor, " B"]) -> Float[Tensor, "B 4 h w"]:
+    """Return what the denoiser should answer for ``clean`` latents z0 under ``noise`` eps.
 
     Eps itself for an epsilon-predicting model; for a v-predicting one v = sqrt(abar_t) eps - sqrt(1 - abar_t) z0.
 
-    Raises InputError for a model of another kind.
+    Raises:
+        InputError: for a model of another kind.
     """
     match schedule.config.prediction_type:
         case "epsilon":
@@ -146,12 +160,12 @@ def denoising_target(
 
 @contextmanager
 def _substituted(
-    layer: nn.Embedding, ids: torch.Tensor, token_ids: Sequence[int], rows: torch.Tensor
-) -> Iterator[torch.Tensor]:
+    layer: nn.Embedding, ids: Int64[Tensor, "B L"], token_ids: Sequence[int], rows: Float[Tensor, "n D"]
+) -> Iterator[Int64[Tensor, "B L"]]:
     """Let ``layer`` answer ``rows[i]`` where ``ids`` is ``token_ids[i]``; yields ids that lie inside its table."""
     places = [ids == token_id for token_id in token_ids]
 
-    def answer(_layer: nn.Module, _ids: tuple[torch.Tensor], out: torch.Tensor) -> torch.Tensor:
+    def answer(_layer: nn.Module, _ids: tuple[Tensor], out: Tensor) -> Tensor:
         for here, row in zip(places, rows, strict=True):
             out = torch.where(here[..., None], row.to(out), out)
         return out
@@ -163,10 +177,9 @@ def _substituted(
         hook.remove()
 
 
-def _states(
-    pipe: StableDiffusionInpaintPipeline, ids: torch.Tensor, token_ids: Sequence[int], rows: torch.Tensor
-) -> torch.Tensor:
-    """Encode prompts, int64 (B, L), with ``rows`` (n, D) as the embeddings of the n ``token_ids``: (B, L, D).
+def _states(pipe: StableDiffusionInpaintPipeline, ids: Int64[Tensor, "B L"], token_ids: Sequence[int],
+            rows: Float[Tensor, "n D"]) -> Float[Tensor, "B L D"]:
+    """Encode prompts, with ``rows`` as the embeddings of the n ``token_ids``.
 
     The encoder's own table is neither resized nor written, and only ``rows`` can receive a gradient.
     """
@@ -196,13 +209,14 @@ def _frozen(*models: nn.Module) -> Iterator[None]:
 def _held_out(
     pipe: StableDiffusionInpaintPipeline,
     examples: Examples,
-    states: Callable[[], torch.Tensor],
+    states: Callable[[], Float[Tensor, "T L D"]],
     seed: int,
     batch_size: int = 32,
 ) -> float:
     """Mean loss over every image at `HELD_OUT_TIMES` evenly spaced timesteps, noise fixed by ``seed``.
 
-    states: gives the encoded prompts, (T, L, D), which take turns.
+    Args:
+        states: gives the encoded prompts, which take turns.
     """
     n, total = len(examples.latents), pipe.scheduler.config.num_train_timesteps
     generator = stage_generator("held-out noise", seed)
@@ -220,15 +234,17 @@ def _held_out(
 
 def held_out_loss(
     pipe: StableDiffusionInpaintPipeline,
-    images: torch.Tensor,
-    masks: torch.Tensor | None,
+    images: UInt8[Tensor, "N 3 S S"],
+    masks: Bool[Tensor, "N S S"] | None,
     prompts: Sequence[str],
     seed: int,
 ) -> float:
-    """Return the loss of eq. 1 of ``images`` under ``prompts`` (words the pipeline knows), on noise and
-    timesteps fixed by ``seed``: comparable between prompts, and with an `Inversion`'s held-out losses.
+    """Return the loss of eq. 1 of ``images`` under ``prompts``, on noise and timesteps fixed by
+    ``seed``: comparable between prompts, and with an `Inversion`'s held-out losses.
 
-    images, masks: as in `encode_examples`; the prompts take turns.
+    Args:
+        images, masks: as in `encode_examples`.
+        prompts: words the pipeline knows; they take turns.
     """
     ids = tokenize(pipe, pipe.tokenizer, prompts).to(pipe.text_encoder.device)
     return _held_out(pipe, encode_examples(pipe, images, masks),
@@ -237,8 +253,8 @@ def held_out_loss(
 
 def invert(
     pipe: StableDiffusionInpaintPipeline,
-    images: torch.Tensor,
-    masks: torch.Tensor | None,
+    images: UInt8[Tensor, "N 3 S S"],
+    masks: Bool[Tensor, "N S S"] | None,
     placeholder_token: str,
     initial_word: str,
     templates: Sequence[str],
@@ -250,16 +266,18 @@ def invert(
 ) -> Inversion:
     """Learn the embedding of ``placeholder_token`` from ``images`` by eq. 1, with Adam.
 
-    images, masks: the inversion set, as in `encode_examples`.
-    initial_word: a word of one token, whose embedding is the start.
-    templates: prompts with one ``{}`` each, where the token goes, e.g. "a photo of a {} bird".
-    vectors: how many embeddings stand side by side for the token, 1 or more. All start alike; their places in the
-        prompt part them (as in diffusers, examples/textual_inversion).
-
     The pipeline is left as it was: use the token by `dbb.models.tokens.save_token` and `dbb.models.tokens.add_token`.
 
-    Raises InputError for an empty set, no vector, a word of several tokens, a token that is a word already, or a
-    template that does not keep the token.
+    Args:
+        images, masks: the inversion set, as in `encode_examples`.
+        initial_word: a word of one token, whose embedding is the start.
+        templates: prompts with one ``{}`` each, where the token goes, e.g. "a photo of a {} bird".
+        vectors: how many embeddings stand side by side for the token, 1 or more. All start alike; their places in the
+            prompt part them (as in diffusers, examples/textual_inversion).
+
+    Raises:
+        InputError: for an empty set, no vector, a word of several tokens, a token that is a word already, or a template
+            that does not keep the token.
     """
     if len(images) == 0:
         raise InputError(f"no image to learn {placeholder_token} from: choose a larger inversion set")
@@ -310,6 +328,6 @@ def invert(
                      before, after, snapshots)
 
 
-def _as_saved(rows: torch.Tensor) -> torch.Tensor:
-    """Return a copy of ``rows`` (n, D) in the form of a token file: (D,) for one vector."""
+def _as_saved(rows: Float[Tensor, "n D"]) -> Float32[Tensor, "..."]:
+    """Return a copy of ``rows`` in the form of a token file: (D,) for one vector."""
     return rows.detach().cpu().clone().squeeze(0)

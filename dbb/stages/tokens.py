@@ -5,6 +5,8 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from jaxtyping import Bool, Float32, Float64, Int64, UInt8
+from torch import Tensor
 
 from dbb.benchmarks.entry import HIGH_LOSS, VALIDATION_MINORITY, Benchmark, InversionSettings
 from dbb.metrics import group_accuracies
@@ -28,20 +30,26 @@ POOLS = {VALIDATION_MINORITY: "val", HIGH_LOSS: "train"}
 class InversionSet:
     """The images that a token is learned from.
 
-    positions: int64 (N,), in the split `POOLS` names; images: uint8 (N, 3, S, S); masks: bool (N, S, S), to inpaint.
+    Attributes:
+        positions: in the split `POOLS` names.
+        masks: to inpaint.
     """
 
-    positions: np.ndarray
-    images: torch.Tensor
-    masks: torch.Tensor
+    positions: Int64[np.ndarray, " N"]
+    images: UInt8[Tensor, "N 3 S S"]
+    masks: Bool[Tensor, "N S S"]
 
 
 def tokens(run: Run, settings: InversionSettings | None = None) -> Made:
     """Make or load the stage: a token for each class that is painted (eq. 1).
 
-    settings: None: the benchmark's own. Files: <class>.safetensors, the standard learned-embeddings form;
-    <class>-steps.safetensors, its way there (`read_inversion`). Metrics: per class the images learned from ("ids") and
-    the loss on a fixed draw before and after.
+    Files: <class>.safetensors, the standard learned-embeddings form; <class>-steps.safetensors, its way there
+    (`read_inversion`).
+
+    Metrics: per class the images learned from ("ids") and the loss on a fixed draw before and after.
+
+    Args:
+        settings: None: the benchmark's own.
     """
     bm, settings = run.benchmark, settings or run.benchmark.inversion
     split = POOLS[settings.source]
@@ -78,8 +86,8 @@ def inversion_sets(run: Run, settings: InversionSettings) -> dict[int, Inversion
             for label in sorted({target for _, target in bm.pairs})}
 
 
-def candidates(run: Run, label: int, settings: InversionSettings) -> np.ndarray:
-    """Return the positions of a class's images to learn from, in the split of `POOLS`, int64 (N,), ascending."""
+def candidates(run: Run, label: int, settings: InversionSettings) -> Int64[np.ndarray, " N"]:
+    """Return the positions of a class's images to learn from, in the split of `POOLS`, ascending."""
     split = POOLS[settings.source]
     pool, said = run.split(split), load_outputs(run.folder("erm") / f"{split}.npz")
     if settings.source == HIGH_LOSS:
@@ -88,14 +96,15 @@ def candidates(run: Run, label: int, settings: InversionSettings) -> np.ndarray:
     return minority_images(pool, accuracy, label, settings.images, run.seed)
 
 
-def read_inversion(folder: Path, class_name: str) -> tuple[np.ndarray, dict[int, torch.Tensor]]:
-    """Return the loss of each step, float64 (steps,), and the snapshots: steps done -> the embedding then."""
+def read_inversion(folder: Path, class_name: str,
+                   ) -> tuple[Float64[np.ndarray, " steps"], dict[int, Float32[Tensor, "*n D"]]]:
+    """Return the loss of each step, and the snapshots: steps done -> the embedding then."""
     tensors = load_weights(folder / _steps_file(class_name))
     losses = tensors.pop("losses").numpy()
     return losses, {int(done): tensors[done] for done in sorted(tensors, key=int)}
 
 
-def _steps(learned: Inversion) -> dict[str, torch.Tensor]:
+def _steps(learned: Inversion) -> dict[str, Tensor]:
     return {"losses": torch.from_numpy(learned.losses),
             **{str(done): embedding for done, embedding in learned.snapshots.items()}}
 

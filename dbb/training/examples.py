@@ -5,6 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from jaxtyping import Float32, Int, Int64, UInt8
+from torch import Tensor
 
 from dbb.data.images import ImageSet
 from dbb.errors import InputError
@@ -17,24 +19,27 @@ IN_MEMORY_BYTES = 2 * 1024**3
 class Batch:
     """What a loss sees, on the model's device.
 
-    images: normalised float32 (B, 3, S, S), augmented: a mask that is looked up by ``indices`` fits them only under
-        the augmentation "none". labels: int64 (B,).
-    part: int64 (B,), each image's part of eq. 8: 0 the training split, 1 + i generated INTO class i.
-    indices: int64 (B,), positions in the `Examples`, so that the caller can look up weights, groups or partners.
+    Attributes:
+        images: normalised and augmented: a mask that is looked up by ``indices`` fits them only under the augmentation
+            "none".
+        part: each image's part of eq. 8: 0 the training split, 1 + i generated INTO class i.
+        indices: positions in the `Examples`, so that the caller can look up weights, groups or partners.
     """
 
-    images: torch.Tensor
-    labels: torch.Tensor
-    part: torch.Tensor
-    indices: torch.Tensor
+    images: Float32[Tensor, "B 3 S S"]
+    labels: Int64[Tensor, " B"]
+    part: Int64[Tensor, " B"]
+    indices: Int64[Tensor, " B"]
 
 
 class Examples:
     """Several image sets read as one, each with its part of eq. 8.
 
-    parts: per set, int64 (N_i,).
+    Args:
+        parts: per set, int64 (N_i,).
 
-    Raises InputError when there is no image.
+    Raises:
+        InputError: when there is no image.
     """
 
     def __init__(self, sets: Sequence[ImageSet], parts: Sequence[np.ndarray], size: int) -> None:
@@ -51,8 +56,8 @@ class Examples:
     def __len__(self) -> int:
         return int(self._starts[-1])
 
-    def pixels(self, positions: np.ndarray) -> torch.Tensor:
-        """Return uint8 (B, 3, S, S) of the images at ``positions``, which may come more than once."""
+    def pixels(self, positions: Int[np.ndarray, " B"]) -> UInt8[Tensor, "B 3 S S"]:
+        """Return the images at ``positions``, which may come more than once."""
         batch = torch.empty(len(positions), 3, self._size, self._size, dtype=torch.uint8)
         owner = np.searchsorted(self._starts, positions, side="right") - 1
         for index, (images, kept) in enumerate(zip(self._sets, self._kept, strict=True)):

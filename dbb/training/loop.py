@@ -9,9 +9,11 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import nn
+from jaxtyping import Int
+from torch import Tensor, nn
 
 from dbb.errors import InputError
+from dbb.input_format import InputFormat
 from dbb.metrics import GroupMetrics
 from dbb.progress import track
 from dbb.seeds import stage_generator
@@ -21,9 +23,9 @@ from dbb.training.precision import check_precision, forward_in, products_in
 from dbb.training.resume import State, load_state, save_state
 from dbb.training.sampling import Sampler, shuffled_batches
 from dbb.training.selection import Select, Validation, measure, worst_group_first
-from dbb.transforms import InputFormat, training_input
+from dbb.transforms import training_input
 
-Loss = Callable[[nn.Module, Batch], torch.Tensor]
+Loss = Callable[[nn.Module, Batch], Tensor]
 """(model, batch) -> scalar. One that remembers something from batch to batch (weights of groups, moving averages, what
 the model said) is a `torch.nn.Module` that holds it in buffers, so that a training that was stopped has it again. What
 it draws, it draws from torch's global generator, which is seeded for every epoch.
@@ -34,12 +36,13 @@ it draws, it draws from torch's global generator, which is seeded for every epoc
 class Training:
     """What a training run did.
 
-    history: one entry per epoch: "epoch" (from 1), "loss" (mean over its batches) and, with validation, the
-        fields of `GroupMetrics`.
-    best_epoch: the epoch whose weights the model now has.
-    seconds: wall time, validation and a run that was stopped included; images_per_second: training images over the
-        time without validation.
-    went_on_after: the epoch that an earlier, stopped run had come to; 0 where there was none.
+    Attributes:
+        history: one entry per epoch: "epoch" (from 1), "loss" (mean over its batches) and, with validation, the fields
+            of `GroupMetrics`.
+        best_epoch: the epoch whose weights the model now has.
+        seconds: wall time, validation and a run that was stopped included.
+        images_per_second: training images over the time without validation.
+        went_on_after: the epoch that an earlier, stopped run had come to; 0 where there was none.
     """
 
     history: list[dict[str, Any]]
@@ -55,19 +58,21 @@ def fit(model: nn.Module, examples: Examples, loss_fn: Loss, settings: Settings,
         stamp: str = "") -> Training:
     """Train ``model`` in place, on the device it is on, and return the history.
 
-    model: (B, 3, S, S) -> logits (B, C). What is drawn in an epoch comes from generators seeded from (name, seed,
-        epoch). On a CPU the same seed and number of threads give the same bits.
-    select: end with the weights of the epoch of the highest score on ``validation``, of equal ones the last; None: the
-        last epoch's, and ``validation`` is only watched.
-    sampler: the batches of each epoch; None: every image once, shuffled (`shuffled_batches`).
-    precision: "float32" or "fast", told in `dbb.training.precision`.
-    checkpoint: a .safetensors file, written after every epoch. Where it exists and has the same ``stamp`` (whatever
-        this training is made from: data, weights, code, numbers of the loss), settings, name and seed, the training
-        goes on after its last epoch and ends with the bits of one that was never stopped; else it is replaced. Give
-        ``model`` as it was at the start. Call `remove_checkpoint` when the products are written.
+    Args:
+        model: (B, 3, S, S) -> logits (B, C). What is drawn in an epoch comes from generators seeded from (name, seed,
+            epoch). On a CPU the same seed and number of threads give the same bits.
+        select: end with the weights of the epoch of the highest score on ``validation``, of equal ones the last; None:
+            the last epoch's, and ``validation`` is only watched.
+        sampler: the batches of each epoch; None: every image once, shuffled (`shuffled_batches`).
+        precision: "float32" or "fast", told in `dbb.training.precision`.
+        checkpoint: a .safetensors file, written after every epoch. Where it exists and has the same ``stamp`` (whatever
+            this training is made from: data, weights, code, numbers of the loss), settings, name and seed, the training
+            goes on after its last epoch and ends with the bits of one that was never stopped; else it is replaced. Give
+            ``model`` as it was at the start. Call `remove_checkpoint` when the products are written.
 
-    Raises InputError for a setting that is not positive, a loss or score that is not finite, ``select`` without
-    ``validation``, a checkpoint without a stamp, and a sampler whose epochs differ in their number of batches.
+    Raises:
+        InputError: for a setting that is not positive, a loss or score that is not finite, ``select`` without
+            ``validation``, a checkpoint without a stamp, and a sampler whose epochs differ in their number of batches.
     """
     _check(settings, select, validation, precision, checkpoint, stamp)
     sampler = sampler or shuffled_batches(len(examples), settings.batch_size)
@@ -157,7 +162,7 @@ def _train_epoch(state: State, examples: Examples, loss_fn: Loss, batches: list[
     return mean
 
 
-def _read(examples: Examples, positions: np.ndarray, device: torch.device, input_format: InputFormat,
+def _read(examples: Examples, positions: Int[np.ndarray, " B"], device: torch.device, input_format: InputFormat,
           augmentation: str, generator: torch.Generator) -> Batch:
     images = training_input(examples.pixels(positions).to(device), input_format, augmentation, generator)
     return Batch(images.contiguous(memory_format=torch.channels_last), examples.labels[positions].to(device),

@@ -1,5 +1,6 @@
 """How long and how fast to train: the settings, and the optimiser and schedule that they name."""
 
+from collections.abc import Callable
 from functools import partial
 from typing import Protocol
 
@@ -36,9 +37,11 @@ def make_optimiser(model: nn.Module, settings: Settings) -> torch.optim.Optimize
     """Return the optimiser that ``settings`` name: "adamw", "adam", or "sgd" with momentum 0.9. Parameters that need
     no gradient stay as they are.
 
-    Raises InputError for another name.
+    Raises:
+        InputError: for another name.
     """
-    makers = {"adamw": torch.optim.AdamW, "adam": torch.optim.Adam, "sgd": partial(torch.optim.SGD, momentum=0.9)}
+    makers: dict[str, Callable[..., torch.optim.Optimizer]] = {
+        "adamw": torch.optim.AdamW, "adam": torch.optim.Adam, "sgd": partial(torch.optim.SGD, momentum=0.9)}
     if settings.optimiser not in makers:
         raise InputError(f"unknown optimiser {settings.optimiser!r}: choose one of {', '.join(makers)}")
     return makers[settings.optimiser](model.parameters(), lr=settings.learning_rate,
@@ -49,7 +52,8 @@ def make_schedule(optimiser: torch.optim.Optimizer, settings: Settings, n_batche
     """Return the schedule that ``settings`` name: "cosine", down to 0 at the last of all epochs' ``n_batches``
     batches, or "constant".
 
-    Raises InputError for another name.
+    Raises:
+        InputError: for another name.
     """
     match settings.schedule:
         case "cosine":

@@ -31,9 +31,13 @@ Tensors = dict[str, torch.Tensor]
 class Progress:
     """How far a training has come.
 
-    epoch: epochs done. history: an entry for each. best_epoch, best_score: of the epoch selected so far; None before.
-    seconds: wall time so far, of runs that were stopped too; training_seconds: without validation.
-    images: training images seen.
+    Attributes:
+        epoch: epochs done.
+        history: an entry for each.
+        best_epoch, best_score: of the epoch selected so far; None before.
+        seconds: wall time so far, of runs that were stopped too.
+        training_seconds: without validation.
+        images: training images seen.
     """
 
     epoch: int = 0
@@ -49,8 +53,9 @@ class Progress:
 class State:
     """All that a training goes on from.
 
-    modules: what has weights or remembers something: the "model", and the "loss" where it is a module.
-    best: the weights of the epoch selected so far.
+    Attributes:
+        modules: what has weights or remembers something: the "model", and the "loss" where it is a module.
+        best: the weights of the epoch selected so far.
     """
 
     modules: dict[str, nn.Module]
@@ -61,7 +66,11 @@ class State:
 
 
 def save_state(path: str | Path, stamp: str, state: State) -> None:
-    """Write ``state`` to ``path``, atomically; ``stamp``: what the training is made from."""
+    """Write ``state`` to ``path``, atomically.
+
+    Args:
+        stamp: what the training is made from.
+    """
     saved = state.optimiser.state_dict()
     tensors, numbers = _flatten(state, saved["state"])
     notes = {"stamp": stamp, "progress": asdict(state.progress), "numbers": numbers, "groups": saved["param_groups"],

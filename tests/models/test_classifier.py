@@ -12,8 +12,9 @@ from transformers import ResNetConfig, ResNetModel
 
 from dbb.data.images import ArrayPixels, ImageSet
 from dbb.errors import InputError
+from dbb.input_format import InputFormat
 from dbb.models.classifier import load_classifier, load_trained, predict_logits, save_classifier
-from dbb.transforms import InputFormat, normalise, random_flip
+from dbb.transforms import normalise, random_flip
 
 MEAN, STD = (0.5, 0.4, 0.3), (0.2, 0.25, 0.3)
 

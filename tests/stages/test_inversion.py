@@ -14,6 +14,7 @@ from dbb.data.images import ArrayPixels, ImageSet
 from dbb.errors import InputError
 from dbb.models.inpainting import load_inpainting
 from dbb.models.tokens import add_embedding, add_token, check_token_used, save_token
+from dbb.seeds import stage_generator
 from dbb.stages.generation import encode_prompt
 from dbb.stages.inversion import (
     _states,
@@ -162,7 +163,7 @@ def test_a_name_that_a_prompt_would_be_written_out_with_is_refused(folder) -> No
 
 def test_bad_input_is_named(folder) -> None:
     pipe = load_inpainting(str(folder))
-    for changes, message in [(dict(images=pictures(4)[:0]), "no image"), (dict(initial_word="zebra"), "zebra"),
+    for changes, message in [(dict(images=pictures(0), masks=boxes(0)), "no image"), (dict(initial_word="zebra"), "zebra"),
                              (dict(placeholder_token="bird</w>"), "already"), (dict(masks=None), "mask"),
                              (dict(templates=["a bird"]), "does not use"), (dict(vectors=0), "1 or more"),
                              (dict(vectors=11), "does not use")]:  # 4 words before it, and 14 tokens fit
@@ -181,3 +182,103 @@ def test_minority_images_come_from_the_group_that_is_known_worst() -> None:
     assert any(drawn.tolist() != minority_images(images, accuracy, 1, 3, seed=s).tolist() for s in range(1, 9))
     with pytest.raises(InputError, match="class 2 has no image"):
         minority_images(images, accuracy, 2, 3, seed=0)
+
+
+# ------------------------------------------------------------------------------------------------ by hand
+
+def prompt_ids(pipe, prompts) -> torch.Tensor:
+    return torch.tensor([pipe.tokenizer(prompt, padding="max_length").input_ids for prompt in prompts])
+
+
+def test_each_step_is_adam_s_on_what_the_seed_draws(folder) -> None:
+    pipe, known = (load_inpainting(str(folder)) for _ in range(2))
+    result = learn(pipe, steps=3, batch_size=5, learning_rate=0.02, seed=6)
+    word = pipe.text_encoder.get_input_embeddings().weight[pipe.tokenizer.convert_tokens_to_ids("bird</w>")].detach()
+    token_id = add_embedding(known, TOKEN, word.clone())
+    ids, examples = prompt_ids(known, [text.format(TOKEN) for text in TEMPLATES]), encode_examples(pipe, pictures(4),
+                                                                                                   boxes(4))
+    row, generator = torch.nn.Parameter(word[None].clone()), stage_generator("inversion", TOKEN, 6)
+    first, second = torch.zeros(2, 1, 32)
+    for step in range(1, 4):
+        positions, times, chosen = (torch.randint(high, (5,), generator=generator) for high in (4, 1000, 2))
+        noise = torch.randn(5, 4, 32, 32, generator=generator)
+        assert result.timesteps[step - 1].tolist() == times.tolist()
+        assert result.templates[step - 1].tolist() == chosen.tolist()
+        states = _states(known, ids[chosen], [token_id], row)
+        loss = denoising_losses(pipe, examples, positions, states, times, noise).mean()
+        assert result.losses[step - 1] == pytest.approx(loss.item(), rel=1e-4)
+        (gradient,) = torch.autograd.grad(loss, row)
+        first, second = 0.9 * first + 0.1 * gradient, 0.999 * second + 0.001 * gradient ** 2
+        with torch.no_grad():
+            row -= 0.02 * first / (1 - 0.9 ** step) / ((second / (1 - 0.999 ** step)).sqrt() + 1e-8)
+    torch.testing.assert_close(result.embedding, row.detach()[0], rtol=0, atol=2e-3)
+    assert result.token == TOKEN and torch.equal(result.snapshots[0], word)
+
+
+def test_the_held_out_loss_is_the_mean_over_images_and_evenly_spaced_times(folder) -> None:
+    pipe = load_inpainting(str(folder))
+    prompts = ["a photo of a duck", "a crow", "a bird in the forest"]
+    found = held_out_loss(pipe, pictures(5), boxes(5), prompts, seed=2)
+    examples, states = encode_examples(pipe, pictures(5), boxes(5)), pipe.text_encoder(prompt_ids(pipe, prompts))[0]
+    noise = torch.randn(40, 4, 32, 32, generator=stage_generator("held-out noise", 2))
+    with torch.no_grad():
+        losses = [denoising_losses(pipe, examples, torch.tensor([n // 8]), states[[n // 8 % 3]],
+                                   torch.tensor([62 + 125 * (n % 8)]), noise[[n]]).item() for n in range(40)]
+    assert found == pytest.approx(np.mean(losses), rel=1e-5)
+    assert held_out_loss(pipe, pictures(5), boxes(5), prompts, seed=3) != pytest.approx(found, rel=1e-5)
+
+
+def test_what_is_learned_is_held_out_against_the_same_draw(folder) -> None:
+    pipe = load_inpainting(str(folder))
+    result = learn(pipe, steps=4, learning_rate=0.1)
+    for embedding, told in ((result.initial, result.held_out_before), (result.embedding, result.held_out_after)):
+        known = load_inpainting(str(folder))
+        add_embedding(known, TOKEN, embedding)
+        prompts = [template.format(TOKEN) for template in TEMPLATES]
+        assert held_out_loss(known, pictures(4), boxes(4), prompts, 0) == pytest.approx(told, rel=1e-5)
+    assert result.held_out_before != pytest.approx(result.held_out_after, rel=1e-4)
+
+
+def test_a_text_to_image_denoiser_sees_no_mask(tmp_path) -> None:
+    pipe = load_inpainting(str(make_inpainting(tmp_path, in_channels=4, prediction_type="epsilon")))
+    examples = encode_examples(pipe, pictures(3), None)
+    assert examples.latents.shape == (3, 4, 32, 32) and examples.condition.shape == (3, 0, 32, 32)
+    assert not examples.latents.is_inference() and not examples.condition.is_inference()
+    assert learn(pipe, steps=1, masks=None).losses.shape == (1,)
+    pipe.unet.register_to_config(in_channels=5)
+    with pytest.raises(InputError, match="5 input channels"):
+        encode_examples(pipe, pictures(1), None)
+
+
+def test_many_images_are_encoded_as_few(folder) -> None:
+    pipe = load_inpainting(str(folder))
+    together, alone = encode_examples(pipe, pictures(18), boxes(18)), encode_examples(pipe, pictures(18)[17:],
+                                                                                      boxes(18)[17:])
+    torch.testing.assert_close(together.latents[17:], alone.latents, rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(together.condition[17:], alone.condition, rtol=1e-4, atol=1e-4)
+
+
+def test_a_denoiser_that_predicts_something_else_is_refused(folder) -> None:
+    pipe = load_inpainting(str(folder))
+    pipe.scheduler.register_to_config(prediction_type="sample")
+    with pytest.raises(InputError, match="prediction type 'sample'"):
+        learn(pipe, steps=1)
+
+
+def test_models_are_frozen_and_evaluated_while_it_learns_and_then_as_before(folder, monkeypatch) -> None:
+    pipe = load_inpainting(str(folder))
+    pipe.unet.train()
+    pipe.text_encoder.eval()
+    pipe.unet.conv_in.requires_grad_(False)
+    seen = []
+    hook = pipe.unet.register_forward_pre_hook(lambda unet, _: seen.append(
+        (unet.training, pipe.text_encoder.training, any(p.requires_grad for m in (unet, pipe.text_encoder)
+                                                        for p in m.parameters()))))
+    learn(pipe, steps=1)
+    hook.remove()
+    assert set(seen) == {(False, False, False)}
+    assert pipe.unet.training and not pipe.text_encoder.training
+    assert {name for name, p in pipe.unet.named_parameters() if not p.requires_grad} == {"conv_in.weight",
+                                                                                         "conv_in.bias"}
+    assert all(p.requires_grad for p in pipe.text_encoder.parameters())
+    assert not pipe.text_encoder.get_input_embeddings()._forward_hooks

@@ -6,9 +6,10 @@ import torch
 
 from dbb.data.images import resized
 from dbb.errors import InputError
+from dbb.input_format import InputFormat
 from dbb.stages import mask_table
 from dbb.stages.mask_table import MaskTable, covered, input_masks, load_masks, resize_masks, save_masks
-from dbb.transforms import InputFormat, centre
+from dbb.transforms import centre
 
 SIZE = 20  # px; 400 bits are no whole number of bytes that numpy would fill without saying
 

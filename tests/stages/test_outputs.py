@@ -29,3 +29,19 @@ def test_outputs_come_back_as_they_were_saved(tmp_path):
     (tmp_path / "losses.npz").write_bytes(b"PK cut off")
     with pytest.raises(InputError, match=r"losses\.npz is corrupt"):
         load_outputs(tmp_path / "losses.npz")
+
+
+def test_outputs_hold_the_split_s_ids_labels_logits_and_probabilities():
+    images = bright_and_dark(12, 0).subset([5, 3, 8])
+    logits = torch.randn(3, 2, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    said = outputs_of(logits, images)
+    assert said.ids.tolist() == [5, 3, 8] and said.labels.tolist() == images.labels.tolist()
+    assert said.logits.dtype == np.float32 and said.probabilities.dtype == said.losses.dtype == np.float64
+    x = logits.float().double().numpy()
+    np.testing.assert_array_equal(said.logits, x)
+    np.testing.assert_allclose(said.probabilities, np.exp(x) / np.exp(x).sum(1, keepdims=True), rtol=1e-12)
+
+
+def test_outputs_that_are_not_there_are_named(tmp_path):
+    with pytest.raises(InputError, match=r"losses\.npz is missing"):
+        load_outputs(tmp_path / "losses.npz")

@@ -20,6 +20,7 @@ from dbb.errors import InputError
 from dbb.models.inpainting import load_inpainting
 from dbb.seeds import image_seed
 from dbb.stages import painting
+from dbb.stages.generation import composite, encode_prompt, inpaint
 from dbb.stages.manifest import COLUMNS, generated_set, load_generated
 from dbb.stages.mask_table import MaskTable, covered
 from dbb.stages.painting import generate, plan
@@ -262,3 +263,67 @@ def test_a_picture_that_cannot_be_written_stops_the_run(pipe, folder, tmp_path, 
     with pytest.raises(OSError, match="no space left"):
         run(pipe, folder, tmp_path)
     assert not hashes(tmp_path)
+
+
+# ------------------------------------------------------------------------------------------------ which is which
+
+def test_every_picture_is_its_row_s_source_mask_prompt_and_seed(pipe, folder, tmp_path) -> None:
+    settings = GenerationSettings(per_class=(4, 4), steps=2, guidance_scale=3.0, batch_size=3)
+    done, _ = run(pipe, folder, tmp_path, settings)
+    for row, image in zip(done.itertuples(), load_generated(tmp_path, done, SIZE), strict=True):
+        original, mask = pictures(N)[[row.source_id]], boxes(N)[[row.source_id]]
+        alone = inpaint(pipe, encode_prompt(pipe, PROMPTS[row.target_class], 3.0), original, mask, [row.seed], 2, 3.0)
+        assert (composite(alone, original, mask)[0].int() - image.int()).abs().max() <= 1
+        assert row.seed == image_seed("toy", 0, row.source_id, 1 - row.source_class)
+
+
+def test_each_row_tells_the_token_of_its_target_class(tmp_path) -> None:
+    tokens = {label: tmp_path / f"{label}.safetensors" for label in (0, 1)}
+    for label, path in tokens.items():
+        path.write_bytes(bytes([label]))
+    images = originals()
+    planned = plan("toy", 4, images.ids, images.labels, PAIRS, mask_table(), PROMPTS, tokens)
+    digests = [hashlib.sha256(bytes([label])).hexdigest() for label in (0, 1)]
+    assert planned["token_sha256"].tolist() == [digests[label] for label in planned["target_class"]]
+    assert planned["prompt"].tolist() == [PROMPTS[label] for label in planned["target_class"]]
+    assert planned["seed"].tolist() == [image_seed("toy", 4, i, 1 - i % 2) for i in range(N)]
+    half = plan("toy", 4, images.ids, images.labels, PAIRS, mask_table(), PROMPTS, {0: tokens[0]})
+    assert half["token_sha256"].tolist() == [digests[0] if label == 0 else "" for label in half["target_class"]]
+
+
+def test_a_plan_tells_each_source_s_own_mask(folder) -> None:
+    found = (True, False) * 4
+    table = mask_table(found)
+    planned = make_plan(folder, found, pairs=((0, 1), (0, 2)), classes=[0, 1] * 4)
+    assert planned["source_id"].tolist() == [0, 0, 2, 2, 4, 4, 6, 6]
+    np.testing.assert_array_equal(planned["mask_area"], table.area[planned["source_id"]])
+    np.testing.assert_array_equal(planned["mask_score"], table.score[planned["source_id"]])
+    assert planned["image"].tolist() == list(range(8)) and (planned["reason"] == "").all()
+
+
+def test_a_batch_is_of_one_prompt_in_the_manifest_s_order(pipe, folder, tmp_path, monkeypatch) -> None:
+    calls, real = [], painting.inpaint
+
+    def noted(pipe, states, images, masks, seeds, *rest):
+        calls.append((len(images), [*seeds], rest))
+        return real(pipe, states, images, masks, seeds, *rest)
+
+    monkeypatch.setattr(painting, "inpaint", noted)
+    settings = GenerationSettings(per_class=(4, 4), steps=1, guidance_scale=1.0, batch_size=3)
+    done, _ = run(pipe, folder, tmp_path, settings)
+    ducks, crows = (done.loc[done["prompt"] == prompt, "seed"].tolist() for prompt in ("a duck", "a crow"))
+    assert [seeds for _, seeds, _ in calls] == [ducks[:3], ducks[3:], crows[:3], crows[3:]]
+    assert {rest for _, _, rest in calls} == {(1, 1.0)}
+
+
+def test_a_picture_carries_its_stamp(tmp_path) -> None:
+    painting.write_image(tmp_path / "images/one.png", pictures(1)[0], "as it was")
+    with painting.Image.open(tmp_path / "images/one.png") as image:
+        assert image.info == {"dbb": "as it was"} and image.format == "PNG"
+        assert np.array_equal(np.asarray(image), pictures(1)[0].permute(1, 2, 0).numpy())
+
+
+@pytest.mark.parametrize("shard", [(-1, 2), (2, 2), (0, 0)])
+def test_shards_are_counted_from_0(pipe, folder, tmp_path, shard) -> None:
+    with pytest.raises(InputError, match="count from 0"):
+        run(pipe, folder, tmp_path, shard=shard)

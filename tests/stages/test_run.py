@@ -61,6 +61,31 @@ def test_a_run_is_opened_by_name_or_by_the_path_of_a_file(tmp_path):
         open_run("birds")
 
 
+def test_what_a_run_lacks_is_named_with_the_one_command_that_makes_it_all(tiny, runs):
+    run = Run(tiny, 0, runs, "cpu", 16)
+    run.needs(*STAGES)
+    for stage in ("tokens", "masks", "pruned"):
+        (run.folder(stage) / "run.json").unlink()
+    run.needs("data", "erm", "generated")
+    command = (f"lacks tokens, masks in {runs}.*\n\n    python -m dbb.stages --benchmark mini-waterbirds --runs {runs} "
+               "--device cpu --memory 16 --seed 0 --to masks\n$")
+    with pytest.raises(InputError, match="(?s)" + command):
+        run.needs("masks", "data", "tokens")
+    with pytest.raises(InputError, match=r"(?s)lacks pruned in .*--to pruned\n$"):
+        Run(tiny, 0, runs).needs("pruned")
+
+
+def test_a_command_names_a_benchmark_of_a_file_by_its_path(tiny):
+    path = "data/example/example.yml"
+    assert open_run(path, runs="my runs").options == f"--benchmark {path} --runs 'my runs'"
+    assert open_run(path).elsewhere(pruned="x").options == f"--benchmark {path} --runs runs"
+
+
+def test_what_an_arm_lacks_is_not_said_to_be_made_by_the_method(tiny, tmp_path):
+    with pytest.raises(InputError, match=r"other/pruned/run\.json is missing"):
+        Run(tiny, 0, tmp_path).elsewhere(pruned="other").made("pruned")
+
+
 def test_a_record_says_what_it_was_made_from(tiny, finished):
     run = Run(tiny, 0, finished, "cpu")
     told = run.made("masks").record["made_from"]

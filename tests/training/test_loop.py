@@ -9,15 +9,16 @@ from standins import bright_and_dark, make_backbone
 
 from dbb.benchmarks import TrainingSettings
 from dbb.errors import InputError
+from dbb.input_format import InputFormat
 from dbb.models.classifier import load_classifier
 from dbb.seeds import stage_generator
 from dbb.training import Examples, Validation, examples, fit, loop, shuffled_batches
-from dbb.transforms import InputFormat, evaluation_input
+from dbb.transforms import evaluation_input
 
 FORMAT = InputFormat(16, (0.5, 0.5, 0.5), (0.25, 0.25, 0.25))
 SETTINGS = TrainingSettings(epochs=2, batch_size=16, learning_rate=1e-2, weight_decay=1e-4)
 TRAIN, VAL = bright_and_dark(70, 0), bright_and_dark(40, 1)
-WATCHED = Validation(VAL, np.ones(4))
+WATCHED = Validation(VAL, np.ones(4, int))
 
 
 @pytest.fixture(scope="module")
@@ -190,3 +191,88 @@ def test_what_does_not_go_together_is_refused(backbone, tmp_path):
 def test_a_loss_that_explodes_is_refused(backbone):
     with pytest.raises(InputError, match=r"the loss is nan: lower the learning rate \(0.01\)"):
         run(backbone, lambda model, batch: cross_entropy(model, batch) * float("nan"))
+
+
+# ------------------------------------------------------------------------------------------------ steps
+
+PLAIN = replace(SETTINGS, learning_rate=0.1, weight_decay=0.0, optimiser="sgd", augmentation="none")
+
+
+def steps_by_hand(model, batches, rates):
+    """The weights after plain steps in training mode, with momentum 0.9, one for each of ``batches`` at its rate."""
+    model.train()
+    moments = [0.0] * len(list(model.parameters()))
+    for positions, rate in zip(batches, rates, strict=True):
+        model.zero_grad()
+        logits = model(evaluation_input(TRAIN.pixels(positions, 16), FORMAT))
+        torch.nn.functional.cross_entropy(logits, torch.from_numpy(TRAIN.labels[positions])).backward()
+        moments = [0.9 * moment + value.grad for moment, value in zip(moments, model.parameters(), strict=True)]
+        with torch.no_grad():
+            for value, moment in zip(model.parameters(), moments, strict=True):
+                value -= rate * moment
+    return model.state_dict()
+
+
+@pytest.mark.parametrize("schedule", ["constant", "cosine"])
+def test_every_batch_is_a_step_in_training_mode_at_the_rate_of_the_schedule(backbone, schedule):
+    orders = [np.array_split(torch.randperm(70, generator=stage_generator("test", 0, epoch)).numpy(), 5)
+              for epoch in (1, 2)]
+    rates = [0.1 * (1 if schedule == "constant" else (1 + np.cos(np.pi * step / 10)) / 2) for step in range(10)]
+    expected = steps_by_hand(load_classifier(backbone, 2, 0), [*orders[0], *orders[1]], rates)
+    model, _ = run(backbone, settings=replace(PLAIN, schedule=schedule))
+    assert not model.training
+    for name, value in model.state_dict().items():
+        torch.testing.assert_close(value, expected[name], rtol=1e-3, atol=1e-4, msg=name)
+
+
+def test_augmentation_is_drawn_from_the_epochs_generator(backbone):
+    seen, asked = [], []
+
+    def loss(model, batch):
+        seen.append(batch)
+        return cross_entropy(model, batch)
+
+    def sampler(generator):
+        asked.append(generator)
+        return [np.arange(70)]
+
+    run(backbone, loss, replace(SETTINGS, epochs=3, augmentation="flip"), sampler=sampler)
+    straight = evaluation_input(TRAIN.pixels(range(70), 16), FORMAT)
+    flips = []
+    for epoch, batch in enumerate(seen, start=1):
+        flips.append(torch.rand(70, generator=stage_generator("test", 0, epoch)) < 0.5)
+        assert torch.equal(batch.images, torch.where(flips[-1].view(-1, 1, 1, 1), straight.flip(-1), straight))
+        assert batch.images.is_contiguous(memory_format=torch.channels_last)
+    assert not torch.equal(flips[0], flips[1])
+
+
+def test_the_history_tells_the_mean_loss_of_the_batches_and_the_accuracies(backbone):
+    losses = []
+
+    def loss(model, batch):
+        losses.append(cross_entropy(model, batch))
+        return losses[-1]
+
+    _, done = run(backbone, loss, validation=WATCHED)
+    for epoch, entry in enumerate(done.history):
+        own = [value.item() for value in losses[5 * epoch:5 * epoch + 5]]
+        assert entry["epoch"] == epoch + 1 and entry["loss"] == pytest.approx(np.mean(own))
+        assert entry.keys() >= {"group_accuracy", "worst_group", "average", "weighted_average"}
+    assert done.went_on_after == 0 and done.best_epoch == 2
+
+
+def test_its_seconds_are_those_of_the_epochs_and_its_rate_leaves_the_validation_out(backbone, monkeypatch):
+    clock, real = [0.0], loop.measure
+
+    def loss(model, batch):
+        clock[0] += 1.0
+        return cross_entropy(model, batch)
+
+    def measured(*arguments):
+        clock[0] += 100.0
+        return real(*arguments)
+
+    monkeypatch.setattr(loop, "measure", measured)
+    monkeypatch.setattr(loop.time, "perf_counter", lambda: clock[0])
+    _, done = run(backbone, loss, validation=WATCHED)
+    assert done.seconds == 2 * (5 + 100) and done.images_per_second == 140 / 10

@@ -7,10 +7,10 @@ from standins import bright_and_dark, make_backbone
 
 from dbb.benchmarks import TrainingSettings
 from dbb.errors import InputError
+from dbb.input_format import InputFormat
 from dbb.models.classifier import load_classifier
 from dbb.stages.erm import cross_entropy_loss, train_erm
 from dbb.training import precision
-from dbb.transforms import InputFormat
 
 FORMAT = InputFormat(16, (0.5, 0.5, 0.5), (0.25, 0.25, 0.25))
 SETTINGS = TrainingSettings(epochs=3, batch_size=16, learning_rate=1e-2, weight_decay=1e-4)

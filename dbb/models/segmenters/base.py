@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import torch
+from jaxtyping import Bool, Float32, UInt8
 from safetensors import SafetensorError
+from torch import Tensor
 from transformers import PreTrainedConfig
 
 from dbb.errors import InputError
@@ -23,25 +25,24 @@ TEXT_THRESHOLD = 0.25
 class Candidates:
     """What a segmenter proposes for one image.
 
-    masks: bool (K, S, S); K may be 0.
-    scores: float32 (K,), 0..1, the higher the surer.
+    Attributes:
+        masks: K may be 0.
+        scores: 0..1, the higher the surer.
     """
 
-    masks: torch.Tensor
-    scores: torch.Tensor
+    masks: Bool[Tensor, "K S S"]
+    scores: Float32[Tensor, " K"]
 
 
 class Segmenter(Protocol):
     """A language segmenter: a prompt and images in, candidate masks out."""
 
-    def segment(self, images: torch.Tensor, prompt: str) -> list[Candidates]:
-        """Return the candidates for ``prompt`` in each of the images, uint8 (B, 3, S, S)."""
+    def segment(self, images: UInt8[Tensor, "B 3 S S"], prompt: str) -> list[Candidates]:
+        """Return the candidates for ``prompt`` in each of the images."""
         ...
 
-    def heat(self, images: torch.Tensor, prompt: str) -> torch.Tensor:
-        """Return how strongly each pixel of the images, uint8 (B, 3, S, S), answers ``prompt``: float32 (B, S, S),
-        0..1.
-        """
+    def heat(self, images: UInt8[Tensor, "B 3 S S"], prompt: str) -> Float32[Tensor, "B S S"]:
+        """Return how strongly each pixel of the images answers ``prompt``, 0..1."""
         ...
 
 
@@ -50,12 +51,12 @@ def nothing(size: int) -> Candidates:
     return Candidates(torch.zeros(0, size, size, dtype=torch.bool), torch.zeros(0))
 
 
-def box_heat(found: Sequence[Candidates]) -> torch.Tensor:
-    """Return at each pixel the highest score of a candidate whose mask covers it, else 0: float32 (B, S, S)."""
+def box_heat(found: Sequence[Candidates]) -> Float32[Tensor, "B S S"]:
+    """Return at each pixel the highest score of a candidate whose mask covers it, else 0."""
     return torch.stack([_highest(candidates) for candidates in found])
 
 
-def _highest(candidates: Candidates) -> torch.Tensor:
+def _highest(candidates: Candidates) -> Float32[Tensor, "S S"]:
     heat = torch.zeros(candidates.masks.shape[-2:])
     for mask, score in zip(candidates.masks, candidates.scores, strict=True):
         heat[mask] = heat[mask].clamp(min=score)
@@ -82,8 +83,9 @@ def loading(source: Source, what: str) -> Iterator[None]:
 def model_type(source: Source, known: Sequence[str], what: str) -> str:
     """Return the type in the model's config.json.
 
-    Raises InputError for one that is not ``known``: transformers would give it random weights, and only warn. Raises
-    OSError when there is no such file.
+    Raises:
+        InputError: for one that is not ``known``: transformers would give it random weights, and only warn.
+        OSError: when there is no such file.
     """
     config, _ = PreTrainedConfig.get_config_dict(source.name, revision=source.revision or "main")
     kind = config.get("model_type")

@@ -29,14 +29,16 @@ _logger = logging.getLogger("dbb.models.segmenters")
 def load_segmenter(spec: str, threshold: float, device: str | torch.device = "cpu") -> Segmenter:
     """Load the segmenter that ``spec`` names, ready to use.
 
-    spec: "lang-sam", the installed package, or, where there is none, the same models through transformers (the
-        logger "dbb.models.segmenters", level INFO, says which); "grounded-sam", these models in any case;
-        "grounded-sam:DETECTOR,SAM", a GroundingDINO and a SAM or SAM 2, each a local folder or a Hub repository
-        "owner/name@revision"; or the local folder of a CLIPSeg.
-    threshold: 0..1, score above which a box (CLIPSeg: a pixel) counts.
+    Args:
+        spec: "lang-sam", the installed package, or, where there is none, the same models through transformers (the
+            logger "dbb.models.segmenters", level INFO, says which); "grounded-sam", these models in any case;
+            "grounded-sam:DETECTOR,SAM", a GroundingDINO and a SAM or SAM 2, each a local folder or a Hub repository
+            "owner/name@revision"; or the local folder of a CLIPSeg.
+        threshold: 0..1, score above which a box (CLIPSeg: a pixel) counts.
 
-    Raises InputError for another ``spec`` or ``threshold``, for a missing or incomplete model, or when the Hub cannot
-    be reached.
+    Raises:
+        InputError: for another ``spec`` or ``threshold``, for a missing or incomplete model, or when the Hub cannot be
+            reached.
     """
     if not 0 < threshold < 1:
         raise InputError(f"mask threshold {threshold} is no probability: give a value between 0 and 1")

@@ -1,8 +1,11 @@
 """LangSAM's recipe (section 4.1) from transformers' own classes: GroundingDINO finds boxes, SAM outlines each."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import torch
+from jaxtyping import Float32, UInt8
+from torch import Tensor
 from transformers import (
     AutoModelForMaskGeneration,
     BatchEncoding,
@@ -37,13 +40,14 @@ whose image half transformers takes.
 class GroundedSAMSegmenter:
     """A `Segmenter`: one candidate per detected box, its mask SAM's, its score the box's (0..1).
 
-    threshold: score above which a box is kept; a box's score is its likeness to the word that fits it best.
-    dtype: in which the detector and SAM's image encoder compute. Their weights are float32 throughout, as are SAM's
-        prompt encoder and mask decoder: half precision would shift a box's corners by pixels.
-    batch_size: images at a time, which bounds the memory.
-
     SAM is asked for one mask per box, as lang_sam asks it (`multimask_output=False`), since a box is no ambiguous
     prompt; where that mask is unstable, SAM 2 itself takes that of its three others whose predicted IoU is highest.
+
+    Attributes:
+        threshold: score above which a box is kept; a box's score is its likeness to the word that fits it best.
+        dtype: in which the detector and SAM's image encoder compute. Their weights are float32 throughout, as are SAM's
+            prompt encoder and mask decoder: half precision would shift a box's corners by pixels.
+        batch_size: images at a time, which bounds the memory.
     """
 
     detector: GroundingDinoForObjectDetection
@@ -54,17 +58,17 @@ class GroundedSAMSegmenter:
     dtype: torch.dtype = torch.float32
     batch_size: int = BATCH_SIZE
 
-    def segment(self, images: torch.Tensor, prompt: str) -> list[Candidates]:
+    def segment(self, images: UInt8[Tensor, "B 3 S S"], prompt: str) -> list[Candidates]:
         """See `Segmenter.segment`; candidates come in the detector's order."""
         return [candidates for chunk in images.split(self.batch_size)
                 for candidates in self._segment(chunk.to(self.detector.device), grounding_prompt(prompt))]
 
-    def heat(self, images: torch.Tensor, prompt: str) -> torch.Tensor:
+    def heat(self, images: UInt8[Tensor, "B 3 S S"], prompt: str) -> Float32[Tensor, "B S S"]:
         """See `Segmenter.heat`: at each pixel the highest score of a candidate that covers it, else 0."""
         return box_heat(self.segment(images, prompt))
 
     @torch.inference_mode()
-    def _segment(self, images: torch.Tensor, text: str) -> list[Candidates]:
+    def _segment(self, images: Tensor, text: str) -> list[Candidates]:
         found = self._boxes(images, text)
         hits = [i for i, (boxes, _) in enumerate(found) if len(boxes)]
         candidates = [nothing(images.shape[-1])] * len(images)
@@ -74,7 +78,7 @@ class GroundedSAMSegmenter:
                 candidates[i] = Candidates(mask, found[i][1].float().cpu())
         return candidates
 
-    def _boxes(self, images: torch.Tensor, text: str) -> list[tuple[torch.Tensor, torch.Tensor]]:
+    def _boxes(self, images: Tensor, text: str) -> list[tuple[Tensor, Tensor]]:
         """Return each image's boxes, (K, 4) as x0, y0, x1, y1 in px, and their scores, (K,)."""
         inputs = self.detector_processor(images=list(images), text=[text] * len(images), return_tensors="pt")
         inputs = inputs.to(images.device)
@@ -85,7 +89,7 @@ class GroundedSAMSegmenter:
             target_sizes=[tuple(images.shape[-2:])] * len(images))
         return [(f["boxes"], f["scores"]) for f in found]
 
-    def _masks(self, images: torch.Tensor, boxes: list[torch.Tensor]) -> list[torch.Tensor]:
+    def _masks(self, images: Tensor, boxes: list[Tensor]) -> list[Tensor]:
         """Return the mask of every box, bool (K, S, S) per image; each image is encoded once."""
         inputs = [self.sam_processor(images=image, input_boxes=[corners.float().tolist()], return_tensors="pt")
                   for image, corners in zip(images, boxes, strict=True)]
@@ -94,7 +98,7 @@ class GroundedSAMSegmenter:
             embeddings = self.sam.get_image_embeddings(pixels)
         return [self._decode(_of_image(embeddings, i), one) for i, one in enumerate(inputs)]
 
-    def _decode(self, embedding: torch.Tensor | list[torch.Tensor], inputs: BatchEncoding) -> torch.Tensor:
+    def _decode(self, embedding: Tensor | list[Tensor], inputs: BatchEncoding) -> Tensor:
         boxes = inputs["input_boxes"].to(self.sam.device, torch.float32)
         outputs = self.sam(image_embeddings=embedding, input_boxes=boxes, multimask_output=False)
         # SAM pads its input and must know how much; SAM 2 stretches it.
@@ -106,9 +110,9 @@ class GroundedSAMSegmenter:
         return torch.autocast(self.detector.device.type, self.dtype, enabled=self.dtype != torch.float32)
 
 
-def _of_image(embeddings: torch.Tensor | list[torch.Tensor], i: int) -> torch.Tensor | list[torch.Tensor]:
+def _of_image(embeddings: Tensor | list[Tensor], i: int) -> Tensor | list[Tensor]:
     """Return image ``i``'s part in float32: SAM gives one tensor, SAM 2 a list of levels."""
-    if isinstance(embeddings, torch.Tensor):
+    if isinstance(embeddings, Tensor):
         return embeddings[i:i + 1].float()
     return [level[i:i + 1].float() for level in embeddings]
 
@@ -117,7 +121,8 @@ def load_grounded_sam(detector: Source, sam: Source, threshold: float,
                       device: str | torch.device) -> GroundedSAMSegmenter:
     """Load a GroundingDINO and a SAM, SAM 2 or SAM 2.1, each with its processor; which SAM, its config.json says.
 
-    Raises InputError when a file is missing, a model is another one, or the Hub cannot be reached.
+    Raises:
+        InputError: when a file is missing, a model is another one, or the Hub cannot be reached.
     """
     with loading(detector, "GroundingDINO"):
         model_type(detector, ("grounding-dino",), "GroundingDINO")
@@ -129,7 +134,7 @@ def load_grounded_sam(detector: Source, sam: Source, threshold: float,
                                 threshold, default_dtype(device))
 
 
-def _read(model_class: type, processor_class: type, source: Source) -> tuple:
+def _read(model_class: Any, processor_class: Any, source: Source) -> tuple[Any, Any]:
     revision = source.revision or "main"
     model = model_class.from_pretrained(source.name, revision=revision, dtype=torch.float32, use_safetensors=True)
     return model, processor_class.from_pretrained(source.name, revision=revision)

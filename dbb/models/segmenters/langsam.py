@@ -11,7 +11,9 @@ from typing import Any
 
 import numpy as np
 import torch
+from jaxtyping import Float32, UInt8
 from PIL import Image
+from torch import Tensor
 
 from dbb.errors import InputError
 from dbb.models.segmenters.base import (
@@ -29,9 +31,10 @@ from dbb.models.sources import quiet_loading
 class LangSAMSegmenter:
     """A `Segmenter` around ``lang_sam.LangSAM``, whose ``predict`` takes PIL images and a prompt for each.
 
-    threshold: score above which a box is kept. A candidate's score is its box's.
-    device: where the model is. On a GPU it computes in bfloat16, as the package would have it.
-    batch_size: images at a time, which bounds the memory.
+    Attributes:
+        threshold: score above which a box is kept. A candidate's score is its box's.
+        device: where the model is. On a GPU it computes in bfloat16, as the package would have it.
+        batch_size: images at a time, which bounds the memory.
     """
 
     model: Any
@@ -39,16 +42,16 @@ class LangSAMSegmenter:
     device: torch.device
     batch_size: int = BATCH_SIZE
 
-    def segment(self, images: torch.Tensor, prompt: str) -> list[Candidates]:
+    def segment(self, images: UInt8[Tensor, "B 3 S S"], prompt: str) -> list[Candidates]:
         """See `Segmenter.segment`; candidates come in the package's order."""
         return [candidates for chunk in images.split(self.batch_size)
                 for candidates in self._segment(chunk, grounding_prompt(prompt))]
 
-    def heat(self, images: torch.Tensor, prompt: str) -> torch.Tensor:
+    def heat(self, images: UInt8[Tensor, "B 3 S S"], prompt: str) -> Float32[Tensor, "B S S"]:
         """See `Segmenter.heat`: at each pixel the highest score of a candidate that covers it, else 0."""
         return box_heat(self.segment(images, prompt))
 
-    def _segment(self, images: torch.Tensor, text: str) -> list[Candidates]:
+    def _segment(self, images: Tensor, text: str) -> list[Candidates]:
         pictures = [Image.fromarray(pixels) for pixels in images.permute(0, 2, 3, 1).cpu().numpy()]
         # It prints two lines per call, which would flood a page.
         with torch.autocast("cuda", torch.bfloat16, enabled=self.device.type == "cuda"), redirect_stdout(io.StringIO()):
@@ -67,8 +70,9 @@ def _candidates(result: dict[str, Any], size: int) -> Candidates:
 def load_lang_sam(threshold: float, device: str | torch.device) -> LangSAMSegmenter:
     """Load the installed lang_sam with the models that it takes by default (GroundingDINO base and SAM 2.1 small).
 
-    Raises ImportError when it, or a package that it needs, is not installed; InputError when it cannot fetch its
-    models.
+    Raises:
+        ImportError: when it, or a package that it needs, is not installed.
+        InputError: when it cannot fetch its models.
     """
     with _tf32_kept():
         module = _import_apart("lang_sam")
@@ -95,7 +99,7 @@ def _import_apart(name: str) -> ModuleType:
 @contextmanager
 def _tf32_kept() -> Iterator[None]:
     """Undo that lang_sam's import switches TF32 on for the whole process."""
-    owners = torch.backends.cuda.matmul, torch.backends.cudnn
+    owners: tuple[Any, ...] = torch.backends.cuda.matmul, torch.backends.cudnn
     before = [owner.allow_tf32 for owner in owners]
     try:
         yield

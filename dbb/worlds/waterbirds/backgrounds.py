@@ -58,7 +58,7 @@ def mix(first: Colour, second: Colour, share: float) -> np.ndarray:
 
 def pick(rng: np.random.Generator, colours: Sequence[Colour], jitter: float = 8.0) -> np.ndarray:
     """A colour between two neighbours of a list, a little moved, (3,) float."""
-    k = rng.integers(len(colours) - 1)
+    k = int(rng.integers(len(colours) - 1))
     return mix(colours[k], colours[k + 1], rng.random()) + rng.uniform(-jitter, jitter, 3)
 
 

@@ -325,8 +325,9 @@ NEUTRAL_POSE = Pose(1.0, 0.0, (FRAME / 2, FRAME / 2), 1.0, 1.0, (0.0, 0.0))
 def paint_bird(species: str, colour: str, pose: Pose, canvas: int) -> tuple[Image.Image, Image.Image]:
     """Paints a bird on a square canvas.
 
-    Returns an RGB image and an L mask (255 on the silhouette, legs and outline included), both `canvas`
-    pixels wide. The image is meaningful only where the mask is set.
+    Returns:
+        An RGB image and an L mask (255 on the silhouette, legs and outline included), both `canvas` pixels wide. The
+        image is meaningful only where the mask is set.
     """
     shape, plumage = SPECIES_SHAPES[species], PLUMAGES[colour]
     spine = smooth_spine(shape, pose)
@@ -530,4 +531,4 @@ def unit_area(species: str) -> float:
     matrix, offset = fit(shape, spine, NEUTRAL_POSE, 1.0)
     brush = Brush(matrix, offset, (0, 0, 0), 256)
     paint_parts(brush, shape, PLUMAGES["grey"], spine)
-    return float(np.count_nonzero(brush.mask)) / brush.scale**2
+    return float(np.count_nonzero(np.asarray(brush.mask))) / brush.scale**2

@@ -28,10 +28,11 @@ BACKGROUND_STREAM, POSE_STREAM, LIGHT_STREAM = 1, 2, 3
 class Scene:
     """What a picture shows.
 
-    species: one of SPECIES, or None for an empty place.
-    colour: one of COLOURS; without a bird it may be None and means nothing.
-    place: one of PLACES.
-    seed: non-negative; fixes the place's details, the pose and the light.
+    Attributes:
+        species: one of SPECIES, or None for an empty place.
+        colour: one of COLOURS; without a bird it may be None and means nothing.
+        place: one of PLACES.
+        seed: non-negative; fixes the place's details, the pose and the light.
     """
 
     species: str | None
@@ -48,12 +49,13 @@ class Scene:
 def render(scene: Scene, size: int = 64) -> tuple[np.ndarray, np.ndarray]:
     """Renders a scene.
 
-    Returns the image, uint8 (size, size, 3), and the bird's true silhouette, bool (size, size): the pixels
-    that the bird, legs and outline included, covers by more than half. It is all False in an empty scene.
+    Returns:
+        The image, uint8 (size, size, 3), and the bird's true silhouette, bool (size, size): the pixels that the bird,
+        legs and outline included, covers by more than half. It is all False in an empty scene.
     """
     picture = paint_place(scene.place, scene.seed, size)
     silhouette = np.zeros((size, size), dtype=bool)
-    if scene.species is not None:
+    if scene.species is not None and scene.colour is not None:
         pose = birds.Pose.draw(np.random.default_rng([scene.seed, POSE_STREAM]))
         bird, mask = birds.paint_bird(scene.species, scene.colour, pose, size * SUPERSAMPLING)
         picture.paste(bird, mask=mask)

@@ -25,7 +25,12 @@ WORDS = ("a", "an", "the", "photo", "picture", "rendering", "of", "on", "empty",
 
 @dataclass(frozen=True)
 class Rendered:
-    """Rendered scenes. images: uint8 (N, 64, 64, 3); masks: bool (N, 64, 64), the birds' silhouettes."""
+    """Rendered scenes.
+
+    Attributes:
+        images: uint8 (N, 64, 64, 3).
+        masks: bool (N, 64, 64), the birds' silhouettes.
+    """
 
     scenes: tuple[Scene, ...]
     images: np.ndarray
@@ -64,7 +69,7 @@ def caption(scene: Scene, rng: np.random.Generator) -> str:
 
     "a photo of a red heron bird on a lake", "a rendering of a bird", "an empty ocean".
     """
-    if scene.species is None:
+    if scene.species is None or scene.colour is None:
         return str(rng.choice(EMPTY_TEMPLATES)).format(scene.place)
     words = [scene.colour] if rng.random() < 0.6 else []
     named = rng.random() < 0.85
