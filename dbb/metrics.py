@@ -33,14 +33,14 @@ class GroupMetrics:
         weighted_average: group accuracies weighted by the groups' shares of the TRAINING split; NaN when none of the
             groups measured has a training image, as on MetaShift, whose validation and test show other places.
         full_weighted_average: the same by the groups' shares of the whole training split, as the literature has it,
-            where the split to train on is drawn from it (CelebA); else NaN.
+            where the split to train on is drawn from it (CelebA); else None.
     """
 
     group_accuracy: tuple[float, ...]
     worst_group: float
     average: float
     weighted_average: float
-    full_weighted_average: float = float("nan")
+    full_weighted_average: float | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """Return the fields by name, ready for run.json."""
@@ -94,8 +94,7 @@ def evaluate(predictions: Int[np.ndarray, " N"], labels: Int[np.ndarray, " N"], 
         worst_group=float(accuracies[present].min()),
         average=float(np.mean(np.asarray(predictions) == np.asarray(labels))),
         weighted_average=weighted_average(accuracies, train_counts),
-        full_weighted_average=float("nan") if full_train_counts is None else weighted_average(
-            accuracies, full_train_counts),
+        full_weighted_average=None if full_train_counts is None else weighted_average(accuracies, full_train_counts),
     )
 
 

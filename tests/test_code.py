@@ -405,7 +405,7 @@ ALL = set(STAGES)
     ("study/scores.py", "def ", "def _new():\n    pass\n\n\ndef ", set()),
     ("benchmarks/celeba.py", "def ", "def _new():\n    pass\n\n\ndef ", set()),
     ("record.py", '"wall_s"', '"seconds"', set()),
-    ("progress.py", "QUIET_S = 30.0", "QUIET_S = 60.0", set()),
+    ("progress.py", "FIRST_S, INTERVAL_S = 60.0, 600.0", "FIRST_S, INTERVAL_S = 30.0, 60.0", set()),
     ("stages/masks.py", "def overlap(", "def _new():\n    pass\n\n\ndef overlap(", set()),
     ("stages/generation.py", "(1 - alpha_bar).sqrt() * noise", "noise", set()),  # a picture of eq. 2, no stage
     ("stages/masks.py", "choose 'best' or 'first'", "choose one of the two", set()),
@@ -427,7 +427,7 @@ ALL = set(STAGES)
     ("stages/retraining.py", "[1.0, *gammas]", "[2.0, *gammas]", {"retrained"}),
     ("models/classifier.py", "in_features ** -0.5", "in_features ** -0.4", {"erm", "pruned", "retrained"}),
     ("stages/manifest.py", 'convert("RGB")', 'convert("L")', {"pruned", "retrained"}),
-    ("stages/outputs.py", "logits.softmax(1)", "logits.softmax(-1)", {"erm"}),
+    ("stages/outputs.py", "double().softmax(1)", "double().softmax(-1)", {"erm", "pruned"}),
     ("data/images.py", "self.n_attributes * self.labels", "self.labels * self.n_attributes", ALL),
     ("benchmarks/splits.py", "return benchmark.data.load_split(folder, split)", "return None", ALL),
     ("data/cache.py", "self.source.read(indices, size)", "self.source.read(indices, self.size)", ALL),

@@ -11,6 +11,7 @@ import pages
 import pytest
 import readme
 from notebook_cells import PICTURES, cells_digest, glued_png
+from sphinx.ext.napoleon import Config, GoogleDocstring
 
 from dbb.benchmarks import get_benchmark
 from dbb.errors import InputError
@@ -154,15 +155,15 @@ def test_a_chapter_over_the_limit_or_naming_this_machine_is_refused(tmp_path):
             chapter.check_chapter(chapter.chapter_text(source, page), page)
 
 
-def test_docstrings_are_read_as_prose():
-    lines = ["Return |a| and", "b: c_.", "", "n, m: how many", "    there are. `x` is ``y``.", "other: d.", "Raises E."]
-    docstrings.process(None, "function", "f", None, None, lines)
-    assert [line for line in lines if line] == [
-        r"Return \|a\| and b: c\_.",
-        "- ``n, m``: how many there are. ``x`` is ``y``.",
-        "- ``other``: d.",
-        "Raises E.",
-    ]
-    code = ["Like this::", "", "    a * b", ""]
-    docstrings.process(None, "function", "f", None, None, code)
-    assert code == ["Like this::", "", "    a * b", ""]
+@pytest.mark.parametrize("what", ["data", "attribute", "property"])
+def test_what_a_constant_says_before_a_colon_is_no_type(what):
+    lines = ["Where a token's images come from: the validation split."]
+    docstrings.keep_prose(None, what, "X", None, None, lines)
+    read = GoogleDocstring(lines, Config(napoleon_use_param=False), what=what, name="X").lines()
+    assert [line for line in read if line] == ["..", "Where a token's images come from: the validation split."]
+
+
+def test_a_functions_docstring_is_left_to_napoleon():
+    lines = ["Return it.", "", "Args:", "    n, m: how many."]
+    docstrings.keep_prose(None, "function", "f", None, None, lines)
+    assert lines == ["Return it.", "", "Args:", "    n, m: how many."]

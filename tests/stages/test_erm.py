@@ -15,6 +15,7 @@ from dbb.models.classifier import load_classifier, load_trained, predict_logits,
 from dbb.stages import erm
 from dbb.stages.erm import train_erm
 from dbb.stages.outputs import load_outputs
+from dbb.stages.run import model_identity
 from dbb.store import save_weights
 from dbb.training import loop
 from dbb.transforms import evaluation_input
@@ -178,3 +179,10 @@ def test_a_checkpoint_takes_the_place_of_training_or_starts_it(tiny, anew, tmp_p
     train_erm(ready, first.split("train"), first.split("val"), tiny.erm, tiny.input_format, 0)
     saved = load_trained(first.folder("erm") / "model.safetensors", tiny.classifier, 2)
     assert torch.equal(saved.head.weight, ready.head.weight)
+
+
+def test_the_record_says_what_the_stage_was_made_from(tiny, anew):
+    made_from = anew(erm.erm)[1].record["made_from"]
+    assert made_from["settings"].items() >= {"epochs": 2, "learning_rate": 4e-3, "precision": "float32"}.items()
+    assert set(made_from["inputs"]) == {"data/train", "data/val", "data/test"}
+    assert made_from["models"] == {"classifier": model_identity(tiny.classifier)}

@@ -163,7 +163,8 @@ def test_a_name_that_a_prompt_would_be_written_out_with_is_refused(folder) -> No
 
 def test_bad_input_is_named(folder) -> None:
     pipe = load_inpainting(str(folder))
-    for changes, message in [(dict(images=pictures(0), masks=boxes(0)), "no image"), (dict(initial_word="zebra"), "zebra"),
+    for changes, message in [(dict(images=pictures(0), masks=boxes(0)), "no image"),
+                             (dict(initial_word="zebra"), "zebra"),
                              (dict(placeholder_token="bird</w>"), "already"), (dict(masks=None), "mask"),
                              (dict(templates=["a bird"]), "does not use"), (dict(vectors=0), "1 or more"),
                              (dict(vectors=11), "does not use")]:  # 4 words before it, and 14 tokens fit

@@ -25,6 +25,7 @@ from dbb.stages.masks import (
     pad_mask,
 )
 from dbb.stages.outputs import load_outputs
+from dbb.stages.run import model_identity
 from dbb.stages.selection import lowest_loss, lowest_loss_by_batch
 
 SETTINGS = MaskSettings(threshold=0.5, pad=2, box=False, min_area=0.01)
@@ -259,3 +260,10 @@ def test_only_classes_that_a_pair_starts_from_are_sources(tiny, runs, segmenter)
 def test_the_stage_refuses_another_number_of_classes(anew) -> None:
     with pytest.raises(InputError, match=r"per_class \(K\) has 1 values for 2 classes"):
         anew(masks_module.masks, per_class=(3,))
+
+
+def test_the_record_says_what_the_stage_was_made_from(tiny, anew) -> None:
+    made_from = anew(masks_module.masks)[1].record["made_from"]
+    assert made_from["settings"].items() >= {"per_class": [3, 2], "pad": tiny.masks.pad}.items()
+    assert set(made_from["inputs"]) == {"data/train", "erm/train.npz"}
+    assert made_from["models"] == {"segmenter": model_identity(tiny.segmenter)}

@@ -31,10 +31,12 @@ from dbb.stages.pruning import (
     judge,
     own_class_probability,
     pruned,
+    read_pairs,
     score_pairs,
     threshold,
     thresholds,
 )
+from dbb.stages.run import Run, model_identity
 from dbb.transforms import normalise
 
 SHAPE = (3, 4, 5)
@@ -384,3 +386,36 @@ def test_the_stage_computes_nothing_for_a_condition_left_out(anew, conditions, s
     verdicts = read_manifest(run.folder("pruned") / MANIFEST)
     assert verdicts["psi"].notna().sum() == scored and verdicts["rho"].notna().sum() == attributed
     assert ("convergence_max" in made.metrics) == bool(conditions)
+    assert attributed or made.metrics.get("convergence_max", 0.0) == 0.0
+
+
+def test_a_pair_is_a_generated_row_with_its_original_and_the_mask_it_was_painted_in(tiny, finished):
+    run = Run(tiny, 0, finished, "cpu")
+    manifest, train = read_manifest(run.folder("generated") / MANIFEST), run.split("train")
+    manifest.loc[1, "status"] = "no mask"
+    pairs, kept = read_pairs(run, manifest), [0, 2, 3, 4]
+    pd.testing.assert_frame_equal(pairs.rows, manifest.loc[kept])
+    ids = manifest.loc[kept, "source_id"].to_numpy()
+    assert pairs.originals.ids.tolist() == ids.tolist()
+    assert pairs.originals.labels.tolist() == manifest.loc[kept, "source_class"].tolist()
+    assert pairs.generated.labels.tolist() == manifest.loc[kept, "target_class"].tolist()
+    assert pairs.generated.groups.tolist() == [2 * target + train.attributes[i] for i, target in zip(
+        ids, manifest.loc[kept, "target_class"], strict=True)]
+    painted = load_masks(run.folder("masks") / MASKS).padded(ids)
+    np.testing.assert_array_equal(pairs.masks, painted)
+    for position, i in enumerate(ids):
+        assert torch.equal(pairs.originals.pixels([position], 64), train.pixels([i], 64))
+        png = read_png(run.folder("generated") / manifest.loc[kept[position], "file"], 64)
+        np.testing.assert_array_equal(pairs.generated.pixels([position], 64)[0].permute(1, 2, 0), png)
+
+
+def test_the_stage_refuses_thresholds_of_another_number_of_classes(tiny, anew):
+    with pytest.raises(InputError, match=r"mini-waterbirds: thresholds \(P\) has 3 values for 2 classes"):
+        anew(pruned, settings=replace(tiny.pruning, thresholds=(None,) * 3))
+
+
+def test_the_record_says_what_the_stage_was_made_from(tiny, anew):
+    made_from = anew(pruned)[1].record["made_from"]
+    assert made_from["settings"].items() >= {"quantile": 0.4, "steps": 4, "conditions": ["psi", "rho"]}.items()
+    assert set(made_from["inputs"]) == {"data/train", "erm/model.safetensors", "erm/train.npz", "masks/masks.npz", "generated/*"}
+    assert made_from["models"] == {"classifier": model_identity(tiny.classifier)}

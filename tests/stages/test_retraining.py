@@ -19,6 +19,7 @@ from dbb.models.classifier import load_classifier, load_trained, predict_logits
 from dbb.stages import retraining
 from dbb.stages.manifest import MANIFEST, generated_set, read_manifest
 from dbb.stages.retraining import ddb_loss, kept_counts, retrain, retrained
+from dbb.stages.run import model_identity
 from dbb.training import loop
 from dbb.transforms import evaluation_input
 
@@ -263,3 +264,15 @@ def test_the_stage_is_retraining_from_the_base_classifier_on_what_was_kept(tiny,
 def test_the_stage_knows_its_precisions(anew):
     with pytest.raises(InputError, match="unknown precision 'half'"):
         anew(retrained, precision="half")
+
+
+def test_the_stage_refuses_gammas_of_another_number_of_classes(tiny, anew):
+    with pytest.raises(InputError, match="mini-waterbirds: gammas has 1 values for 2 classes"):
+        anew(retrained, settings=replace(tiny.retraining, gammas=(1.0,)))
+
+
+def test_the_record_says_what_the_stage_was_made_from(tiny, anew):
+    made_from = anew(retrained)[1].record["made_from"]
+    assert made_from["settings"].items() >= {"gammas": [2.0, 3.0], "epochs": 2, "reset_head": False}.items()
+    assert set(made_from["inputs"]) == {"data/train", "data/val", "data/test", "erm/model.safetensors", "generated/*", "pruned/*"}
+    assert made_from["models"] == {"classifier": model_identity(tiny.classifier)}

@@ -71,3 +71,10 @@ def test_the_named_rankings_are_the_two_functions():
     assert easiest(outputs, 0, 5, "batch loss", 8, 1).tolist() == by_batch.tolist()
     with pytest.raises(InputError, match="unknown ranking 'best'"):
         easiest(outputs, 0, 5, "best", 8, 1)
+
+
+def test_of_many_equal_losses_the_first_come_first():
+    losses, labels = np.arange(1000) % 3.0, np.zeros(1000, dtype=int)
+    order = sorted(range(1000), key=lambda n: losses[n])
+    assert lowest_loss(losses, labels, 0, 600).tolist() == order[:600]
+    assert highest_loss(losses, labels, 0, 600).tolist() == sorted(range(1000), key=lambda n: -losses[n])[:600]

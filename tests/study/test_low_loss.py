@@ -27,7 +27,7 @@ def test_counts_are_those_of_the_lowest_losses(study):
 
 def outputs_with(losses: list[float], labels: list[int]) -> Outputs:
     n = len(losses)
-    return Outputs(np.arange(n), np.array(labels), np.zeros((n, 2)), np.full((n, 2), 0.5), np.array(losses))
+    return Outputs(np.arange(n), np.array(labels), np.zeros((n, 2), np.float32), np.full((n, 2), 0.5), np.array(losses))
 
 
 def test_the_minority_is_told_by_the_training_split_and_not_by_what_was_chosen():
