@@ -21,8 +21,9 @@ from dbb.errors import InputError
 PACKAGE = Path(__file__).parent.name
 ROOT = Path(__file__).parents[1]
 
-SILENT = frozenset({"dbb.errors", "dbb.progress", "dbb.record", "dbb.code", "dbb.store", "dbb.stages.run",
-                    "dbb.benchmarks.entry"})
+SILENT = frozenset(
+    {"dbb.errors", "dbb.progress", "dbb.record", "dbb.code", "dbb.store", "dbb.stages.run", "dbb.benchmarks.entry"}
+)
 """Modules that report, keep books, or hold what stands in a stage's record by its value: settings, folders."""
 
 # Read now: a file that is edited while a kernel runs is not the code that this kernel runs.
@@ -48,8 +49,10 @@ def definition_of(function: Callable[..., Any]) -> Definition:
     """
     module, name = function.__module__, function.__qualname__.partition(".")[0]
     if name not in _module(module).names:
-        raise InputError(f"{name} of {module} stands at the top of no file that can be read, so a change of it would "
-                         "go unnoticed: define it in a module")
+        raise InputError(
+            f"{name} of {module} stands at the top of no file that can be read, so a change of it would "
+            "go unnoticed: define it in a module"
+        )
     return module, name
 
 
@@ -168,9 +171,14 @@ def _imported(node: ast.AST) -> dict[str, Definition]:
     """
     match node:
         case ast.Import(names=names):
-            return {(alias.asname or alias.name.partition(".")[0]):
-                    (alias.name if alias.asname else alias.name.partition(".")[0], "")
-                    for alias in names if alias.name.partition(".")[0] == PACKAGE}
+            return {
+                (alias.asname or alias.name.partition(".")[0]): (
+                    alias.name if alias.asname else alias.name.partition(".")[0],
+                    "",
+                )
+                for alias in names
+                if alias.name.partition(".")[0] == PACKAGE
+            }
         case ast.ImportFrom(module=named, names=names, level=level):
             module = named or ""  # None: `from . import`
             ours = level > 0 or module.partition(".")[0] == PACKAGE
@@ -222,8 +230,9 @@ def _chains(nodes: Iterable[ast.AST]) -> Iterator[list[str]]:
                 yield [node.id, *reversed(parts)]
 
 
-def _follow(module: str, name: str, attributes: Iterable[str] = (), passed: frozenset[Definition] = frozenset()
-            ) -> set[Definition]:
+def _follow(
+    module: str, name: str, attributes: Iterable[str] = (), passed: frozenset[Definition] = frozenset()
+) -> set[Definition]:
     """Return the definitions that a name in a module leads to, with the attributes that are asked of it: through the
     fronts of packages, which only pass names on; of a module that is used as a whole, all.
     """
@@ -262,8 +271,9 @@ class _Bare(ast.NodeTransformer):
     """Drops annotations; of a class it stays known which fields it has."""
 
     def visit_ClassDef(self, node: ast.ClassDef) -> ast.AST:
-        inside: list[Any] = [self._field(inner) if isinstance(inner, ast.AnnAssign) else self.visit(inner)
-                             for inner in node.body]
+        inside: list[Any] = [
+            self._field(inner) if isinstance(inner, ast.AnnAssign) else self.visit(inner) for inner in node.body
+        ]
         node.body = [inner for inner in inside if inner is not None]
         return node
 

@@ -11,8 +11,12 @@ from dbb.errors import InputError
 
 FULL = "full_weighted_average"
 
-MEASURES = {"worst_group": "worst group", "average": "average", "weighted_average": "weighted average",
-            FULL: "weighted average, full split"}
+MEASURES = {
+    "worst_group": "worst group",
+    "average": "average",
+    "weighted_average": "weighted average",
+    FULL: "weighted average, full split",
+}
 """Field of `GroupMetrics` -> what tables call it."""
 
 GROUP_ACCURACY = "group_accuracy/"
@@ -59,8 +63,9 @@ def by_name(metrics: Mapping[str, Any], group_names: Sequence[str]) -> dict[str,
     return measures | {GROUP_ACCURACY + group: share for group, share in accuracies}
 
 
-def group_accuracies(predictions: Int[np.ndarray, " N"], labels: Int[np.ndarray, " N"], groups: Int[np.ndarray, " N"],
-                     n_groups: int) -> Float64[np.ndarray, " {n_groups}"]:
+def group_accuracies(
+    predictions: Int[np.ndarray, " N"], labels: Int[np.ndarray, " N"], groups: Int[np.ndarray, " N"], n_groups: int
+) -> Float64[np.ndarray, " {n_groups}"]:
     """Return the accuracy of each group, NaN for a group without images.
 
     Args:
@@ -72,9 +77,14 @@ def group_accuracies(predictions: Int[np.ndarray, " N"], labels: Int[np.ndarray,
     return np.divide(hits, sizes, out=np.full(n_groups, np.nan), where=sizes > 0)
 
 
-def evaluate(predictions: Int[np.ndarray, " N"], labels: Int[np.ndarray, " N"], groups: Int[np.ndarray, " N"],
-             n_groups: int, train_counts: Int[np.ndarray, " {n_groups}"],
-             full_train_counts: Sequence[int] | Int[np.ndarray, " {n_groups}"] | None = None) -> GroupMetrics:
+def evaluate(
+    predictions: Int[np.ndarray, " N"],
+    labels: Int[np.ndarray, " N"],
+    groups: Int[np.ndarray, " N"],
+    n_groups: int,
+    train_counts: Int[np.ndarray, " {n_groups}"],
+    full_train_counts: Sequence[int] | Int[np.ndarray, " {n_groups}"] | None = None,
+) -> GroupMetrics:
     """Return the accuracies of ``predictions``.
 
     Args:
@@ -122,8 +132,9 @@ def majority_groups(train_counts: Int[np.ndarray, " G"], n_classes: int) -> Int[
     return by_class.argmax(axis=1) + by_class.shape[1] * np.arange(n_classes)
 
 
-def confusions(predictions: Int[np.ndarray, " N"], groups: Int[np.ndarray, " N"], n_groups: int, n_classes: int,
-               ) -> Int[np.ndarray, "{n_groups} {n_classes}"]:
+def confusions(
+    predictions: Int[np.ndarray, " N"], groups: Int[np.ndarray, " N"], n_groups: int, n_classes: int
+) -> Int[np.ndarray, "{n_groups} {n_classes}"]:
     """Return how many images of each group were given to each class."""
     cells = np.bincount(groups * n_classes + predictions, minlength=n_groups * n_classes)
     return cells.reshape(n_groups, n_classes)

@@ -65,8 +65,14 @@ def parameter_table(notebook: Path | str) -> list[dict[str, str]]:
         name, meaning = ast.unparse(node.target), comments.get(node.end_lineno or 0)
         if meaning is None:
             raise InputError(f"{path}: parameter {name!r} has no comment that says what it means")
-        rows.append({"name": name, "type": ast.unparse(node.annotation),
-                     "default": ast.unparse(node.value) if node.value else "", "meaning": meaning})
+        rows.append(
+            {
+                "name": name,
+                "type": ast.unparse(node.annotation),
+                "default": ast.unparse(node.value) if node.value else "",
+                "meaning": meaning,
+            }
+        )
     return rows
 
 

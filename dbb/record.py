@@ -86,8 +86,9 @@ class StageRun:
         return self.folder / name
 
 
-def make_or_load(folder: Path, stage: str, made_from: Mapping[str, Any], make: Callable[[StageRun], None],
-                 device: str = "cpu") -> Made:
+def make_or_load(
+    folder: Path, stage: str, made_from: Mapping[str, Any], make: Callable[[StageRun], None], device: str = "cpu"
+) -> Made:
     """Return the stage in ``folder``: as it stands where its record matches, else made by ``make``.
 
     An earlier record is removed before the making begins, so one that exists belongs to a stage that ended well. One
@@ -107,13 +108,24 @@ def make_or_load(folder: Path, stage: str, made_from: Mapping[str, Any], make: C
         started, clock = datetime.now(UTC), time.perf_counter()
         run = StageRun(folder, made_from)
         make(run)
-        write_json(folder / RECORD, {
-            "stage": stage, "made_from": made_from,
-            "products": {name: file_digest(folder / name) for name in run.products},
-            "versions": _versions(), "git": _git_state(), "device": _device_name(device), "threads": _threads(),
-            "started": started.isoformat(timespec="seconds"), "wall_s": round(time.perf_counter() - clock, 3),
-            "peak_memory_mb": _peak_memory_mb(), "peak_gpu_memory_mb": _peak_gpu_memory_mb(),
-            "metrics": run.metrics, "counts": run.counts})
+        write_json(
+            folder / RECORD,
+            {
+                "stage": stage,
+                "made_from": made_from,
+                "products": {name: file_digest(folder / name) for name in run.products},
+                "versions": _versions(),
+                "git": _git_state(),
+                "device": _device_name(device),
+                "threads": _threads(),
+                "started": started.isoformat(timespec="seconds"),
+                "wall_s": round(time.perf_counter() - clock, 3),
+                "peak_memory_mb": _peak_memory_mb(),
+                "peak_gpu_memory_mb": _peak_gpu_memory_mb(),
+                "metrics": run.metrics,
+                "counts": run.counts,
+            },
+        )
     return Made(folder, read_json(folder / RECORD), new=True, why=_changes(before, made_from))
 
 
@@ -160,7 +172,7 @@ def _without_text(png: bytes) -> bytes:
     """
     parts, start = [png[:8]], 8  # after the signature, each chunk: its length, 4 letters, data, a checksum
     while start < len(png):
-        end = start + 12 + int.from_bytes(png[start:start + 4], "big")
+        end = start + 12 + int.from_bytes(png[start : start + 4], "big")
         chunk = png[start:end]
         if chunk[4:8] != b"tEXt" or zlib.crc32(chunk[4:-4]) != int.from_bytes(chunk[-4:], "big"):
             parts.append(chunk)
@@ -188,8 +200,7 @@ def _is_record(value: Any) -> bool:
 
 
 def _exact(value: Any) -> Any:
-    """Return ``value`` with NaN and the infinities as text: in a setting each of them, and None, means another thing.
-    """
+    """Return ``value`` with NaN and the infinities as text: in a setting each, and None, means another thing."""
     if isinstance(value, Mapping):
         return {key: _exact(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
@@ -223,6 +234,7 @@ def flat(value: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 
 
 # ------------------------------------------------------------------------------------------------ how it was made
+
 
 def _versions() -> dict[str, str]:
     packages = {name: version(name) for name in _PACKAGES}

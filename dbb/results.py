@@ -39,10 +39,14 @@ def collect_runs(benchmark: Benchmark, runs: str | Path) -> tuple[pd.DataFrame, 
     """
     done = finished_runs(benchmark, runs)
     if not done:
-        raise InputError(f"no seed of {benchmark.name} in {resolve(runs)} is finished: run its stages first, up to "
-                         f"{NOTEBOOKS['retrained']}")
-    return (pd.concat([run_rows(run) for run in done], ignore_index=True),
-            pd.concat([stage_times(run) for run in done], ignore_index=True))
+        raise InputError(
+            f"no seed of {benchmark.name} in {resolve(runs)} is finished: run its stages first, up to "
+            f"{NOTEBOOKS['retrained']}"
+        )
+    return (
+        pd.concat([run_rows(run) for run in done], ignore_index=True),
+        pd.concat([stage_times(run) for run in done], ignore_index=True),
+    )
 
 
 def finished_runs(benchmark: Benchmark, runs: str | Path) -> list[Run]:
@@ -64,9 +68,16 @@ def run_rows(run: Run) -> pd.DataFrame:
 def erm_rows(run: Run) -> pd.DataFrame:
     """Return the results of a run's base classifier, and how many images they were measured on."""
     metrics, names = stage_record(run, "erm")["metrics"], run.benchmark.group_names
-    images = [result_rows(run.benchmark.name, ERM, run.seed, split,
-                          {GROUP_IMAGES + name: n for name, n in zip(names, metrics["images"][split], strict=True)})
-              for split in MEASURED]
+    images = [
+        result_rows(
+            run.benchmark.name,
+            ERM,
+            run.seed,
+            split,
+            {GROUP_IMAGES + name: n for name, n in zip(names, metrics["images"][split], strict=True)},
+        )
+        for split in MEASURED
+    ]
     return pd.concat([_rows(run, ERM, {"seconds": metrics.get("seconds")}, metrics), *images], ignore_index=True)
 
 
@@ -92,8 +103,11 @@ def picture_measures(manifest: pd.DataFrame, benchmark: Benchmark, verdicts: pd.
     made = manifest[manifest["status"] == "generated"]
     kept = made[made["kept"].fillna(False)]
     parts = {"generated": made, "kept": kept}
-    counts = {f"{part}/{name}": int((rows["target_class"] == label).sum())
-              for part, rows in parts.items() for label, name in enumerate(benchmark.classes)}
+    counts = {
+        f"{part}/{name}": int((rows["target_class"] == label).sum())
+        for part, rows in parts.items()
+        for label, name in enumerate(benchmark.classes)
+    }
     return {"right": _share_right(made, verdicts), "kept_right": _share_right(kept, verdicts)} | counts
 
 
@@ -107,8 +121,10 @@ def _share_right(rows: pd.DataFrame, verdicts: pd.DataFrame | None) -> float | N
 def _rows(run: Run, arm: str, training: Mapping[str, Any], metrics: Mapping[str, Any]) -> pd.DataFrame:
     names = run.benchmark.group_names
     splits = {"train": training} | {split: by_name(metrics[split], names) for split in MEASURED}
-    return pd.concat([result_rows(run.benchmark.name, arm, run.seed, split, measures)
-                      for split, measures in splits.items()], ignore_index=True)
+    return pd.concat(
+        [result_rows(run.benchmark.name, arm, run.seed, split, measures) for split, measures in splits.items()],
+        ignore_index=True,
+    )
 
 
 # ------------------------------------------------------------------------------------------------ times
@@ -123,8 +139,17 @@ def stage_times(run: Run) -> pd.DataFrame:
     for stage in (name for name in NOTEBOOKS if name != "data"):  # which no seed owns
         record = stage_record(run, stage)
         seconds = generation_seconds(run.folder(stage)) if stage == "generated" else record["wall_s"]
-        rows.append({"benchmark": run.benchmark.name, "seed": run.seed, "stage": stage, "seconds": seconds,
-                     "device": record["device"], "threads": record["threads"], "torch": record["versions"]["torch"]})
+        rows.append(
+            {
+                "benchmark": run.benchmark.name,
+                "seed": run.seed,
+                "stage": stage,
+                "seconds": seconds,
+                "device": record["device"],
+                "threads": record["threads"],
+                "torch": record["versions"]["torch"],
+            }
+        )
     return pd.DataFrame(rows)
 
 
@@ -133,8 +158,11 @@ def generation_seconds(folder: Path) -> float:
     was cut off, whose time nobody wrote down.
     """
     whole = read_json(folder / RECORD)
-    shards = [record for path in folder.glob(f"shards/*/{RECORD}")
-              if (record := read_json(path))["made_from"] == whole["made_from"]]
+    shards = [
+        record
+        for path in folder.glob(f"shards/*/{RECORD}")
+        if (record := read_json(path))["made_from"] == whole["made_from"]
+    ]
     painted = sum(record["metrics"]["painted_now"] for record in (whole, *shards))
     seconds = sum(record["wall_s"] for record in (whole, *shards))
     return seconds if painted == whole["counts"]["generated"] else np.nan

@@ -55,8 +55,9 @@ class Interval:
         return bool(self.low > 0 or self.high < 0)
 
 
-def interval(values: Sequence[float] | pd.Series, within: tuple[float, float] = (-np.inf, np.inf),
-             level: float = LEVEL) -> Interval:
+def interval(
+    values: Sequence[float] | pd.Series, within: tuple[float, float] = (-np.inf, np.inf), level: float = LEVEL
+) -> Interval:
     """Return the mean of ``values``, one per seed, with its interval by Student's t.
 
     It covers the mean over all seeds, on the same splits, with probability ``level`` where values are normal. A mean
@@ -78,8 +79,8 @@ def wilson(share: float, n: float, scale: float = 1.0) -> Interval:
     have given the same classifier. It lies within 0..1; a ``scale`` of 100 gives %.
     """
     z = ndtri((1 + LEVEL) / 2)
-    middle = (share + z ** 2 / (2 * n)) / (1 + z ** 2 / n)
-    half = z / (1 + z ** 2 / n) * np.sqrt(share * (1 - share) / n + z ** 2 / (4 * n ** 2))
+    middle = (share + z**2 / (2 * n)) / (1 + z**2 / n)
+    half = z / (1 + z**2 / n) * np.sqrt(share * (1 - share) / n + z**2 / (4 * n**2))
     return Interval(scale * share, scale * float(middle - half), scale * float(middle + half))
 
 
@@ -110,8 +111,10 @@ def read_results(path: str | Path) -> pd.DataFrame:
         raise InputError(f"{path} is no table of results: it lacks {', '.join(missing)}, of {', '.join(COLUMNS)}")
     written = table[COLUMNS]
     table = written.assign(**{name: pd.to_numeric(written[name], errors="coerce") for name in ("seed", "value")})
-    for wrong, what in ((table.isna().any(axis=1), "has a seed or a value that is no number"),
-                        (table.duplicated(KEYS), "says again what an earlier row says")):
+    for wrong, what in (
+        (table.isna().any(axis=1), "has a seed or a value that is no number"),
+        (table.duplicated(KEYS), "says again what an earlier row says"),
+    ):
         if wrong.any():
             row = int(np.argmax(wrong))
             raise InputError(f"{path}, line {row + 2}: {', '.join(written.iloc[row].astype(str))!r} {what}")
@@ -129,8 +132,10 @@ def values(results: pd.DataFrame, arm: str, measure: str, split: str = "test", s
     """
     rows = results[(results["arm"] == arm) & (results["measure"] == measure) & (results["split"] == split)]
     if rows["seed"].duplicated().any():
-        raise InputError(f"{measure} of {arm!r} on {split} has several values for one seed: give the results of one "
-                         f"benchmark of {', '.join(rows['benchmark'].unique())}")
+        raise InputError(
+            f"{measure} of {arm!r} on {split} has several values for one seed: give the results of one "
+            f"benchmark of {', '.join(rows['benchmark'].unique())}"
+        )
     return scale * rows.set_index("seed")["value"].astype("float64").sort_index()
 
 
@@ -139,8 +144,9 @@ def percent(results: pd.DataFrame, arm: str, measure: str, split: str = "test") 
     return interval(values(results, arm, measure, split, scale=100), PERCENT)
 
 
-def paired(results: pd.DataFrame, one: str, other: str, measure: str = "worst_group", split: str = "test",
-           level: float = LEVEL) -> Interval:
+def paired(
+    results: pd.DataFrame, one: str, other: str, measure: str = "worst_group", split: str = "test", level: float = LEVEL
+) -> Interval:
     """Return the mean difference ``one`` - ``other`` of a share over the seeds that both ran, in percentage points."""
     first, second = (values(results, arm, measure, split, scale=100) for arm in (one, other))
     return interval((first - second).dropna(), POINTS, level)
@@ -172,10 +178,13 @@ def share(chosen: Bool[np.ndarray, " N"] | Float[np.ndarray, " N"]) -> float:
     return float(np.mean(chosen)) if len(chosen) else float("nan")
 
 
-def precision_recall_curve(scores: Float[np.ndarray, " N"], right: Bool[np.ndarray, " N"],
-                           bounds: Float[np.ndarray, " T"], keeps: Literal["below", "above"],
-                           among: Bool[np.ndarray, " N"] | None = None,
-                           ) -> tuple[Float64[np.ndarray, " T"], Float64[np.ndarray, " T"]]:
+def precision_recall_curve(
+    scores: Float[np.ndarray, " N"],
+    right: Bool[np.ndarray, " N"],
+    bounds: Float[np.ndarray, " T"],
+    keeps: Literal["below", "above"],
+    among: Bool[np.ndarray, " N"] | None = None,
+) -> tuple[Float64[np.ndarray, " T"], Float64[np.ndarray, " T"]]:
     """Return `precision_recall` at each of ``bounds``.
 
     Args:

@@ -47,8 +47,10 @@ def project_root() -> Path:
         for folder in (start, *start.parents):
             if _is_project(folder):
                 return folder
-    raise InputError(f"{Path.cwd()} lies in no dbb project (a folder with notebooks/ and dbb's "
-                     "pyproject.toml): run from inside the cloned repository")
+    raise InputError(
+        f"{Path.cwd()} lies in no dbb project (a folder with notebooks/ and dbb's "
+        "pyproject.toml): run from inside the cloned repository"
+    )
 
 
 def _is_project(folder: Path) -> bool:

@@ -21,13 +21,13 @@ TRIES = 10
 def centre(batch: Shaped[Tensor, "*B S S"], size: int) -> Shaped[Tensor, "*B {size} {size}"]:
     """Return the middle ``size`` x ``size`` px of ``batch``."""
     start = (batch.shape[-1] - size) // 2
-    return batch[..., start:start + size, start:start + size]
+    return batch[..., start : start + size, start : start + size]
 
 
-def normalise(images: Num[Tensor, "B 3 H W"], mean: Sequence[float], std: Sequence[float],
-              ) -> Float32[Tensor, "B 3 H W"]:
-    """Return ``images`` (0..255) as shares of 255, less ``mean``, over ``std`` (both per channel, for RGB in 0..1).
-    """
+def normalise(
+    images: Num[Tensor, "B 3 H W"], mean: Sequence[float], std: Sequence[float]
+) -> Float32[Tensor, "B 3 H W"]:
+    """Return ``images`` (0..255) as shares of 255, less ``mean``, over ``std`` (both per channel, for RGB in 0..1)."""
     # One multiplication and one addition per pixel, instead of two divisions and a subtraction.
     like: dict[str, Any] = {"dtype": torch.float32, "device": images.device}
     scale = torch.tensor([1 / (255 * s) for s in std], **like).view(1, 3, 1, 1)
@@ -40,8 +40,9 @@ def evaluation_input(pixels: UInt8[Tensor, "B 3 R R"], input_format: InputFormat
     return normalise(centre(pixels, input_format.size), input_format.mean, input_format.std)
 
 
-def training_input(pixels: UInt8[Tensor, "B 3 R R"], input_format: InputFormat, augmentation: str,
-                   generator: torch.Generator) -> Float32[Tensor, "B 3 S S"]:
+def training_input(
+    pixels: UInt8[Tensor, "B 3 R R"], input_format: InputFormat, augmentation: str, generator: torch.Generator
+) -> Float32[Tensor, "B 3 S S"]:
     """Return what training sees of ``pixels``, normalised, drawn on the CPU from ``generator``.
 
     Args:
@@ -92,13 +93,21 @@ def random_boxes(n: int, size: int, generator: torch.Generator) -> Float32[Tenso
     return torch.cat([corner, sides], dim=1)
 
 
-def resized_crops(pixels: UInt8[Tensor, "B 3 S S"], boxes: Float32[Tensor, "B 4"], size: int,
-                  mirrored: Bool[Tensor, " B"]) -> Float32[Tensor, "B 3 {size} {size}"]:
+def resized_crops(
+    pixels: UInt8[Tensor, "B 3 S S"], boxes: Float32[Tensor, "B 4"], size: int, mirrored: Bool[Tensor, " B"]
+) -> Float32[Tensor, "B 3 {size} {size}"]:
     """Return the ``boxes`` (as `random_boxes`) of ``pixels``, resized bilinearly with antialiasing and turned left
     to right where ``mirrored``: 0..255.
     """
-    crops = torch.cat([
-        F.interpolate(picture[None, :, top:top + height, left:left + width].float(), (size, size), mode="bilinear",
-                      antialias=True)
-        for picture, (left, top, width, height) in zip(pixels, boxes.int().tolist(), strict=True)])
+    crops = torch.cat(
+        [
+            F.interpolate(
+                picture[None, :, top : top + height, left : left + width].float(),
+                (size, size),
+                mode="bilinear",
+                antialias=True,
+            )
+            for picture, (left, top, width, height) in zip(pixels, boxes.int().tolist(), strict=True)
+        ]
+    )
     return torch.where(mirrored.view(-1, 1, 1, 1), crops.flip(-1), crops)

@@ -42,8 +42,9 @@ def switches(device: torch.device, autocast: bool) -> Iterator[None]:
     matmul = torch.backends.cuda.matmul
     before = matmul.allow_tf32
     with ExitStack() as stack:
-        stack.enter_context(torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True,
-                                                       allow_tf32=True))
+        stack.enter_context(
+            torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True, allow_tf32=True)
+        )
         stack.callback(setattr, matmul, "allow_tf32", before)
         matmul.allow_tf32 = autocast
         stack.enter_context(torch.autocast(device.type, torch.bfloat16, enabled=autocast))
@@ -51,6 +52,7 @@ def switches(device: torch.device, autocast: bool) -> Iterator[None]:
 
 
 # ------------------------------------------------------------------------------------------------ masks
+
 
 def predict_masks(segmenter: GroundedSAMSegmenter, images: Sequence[Image.Image], prompt: str) -> list[torch.Tensor]:
     """Return the first mask of each picture in which a box was found, bool (S, S), in their order.
@@ -60,41 +62,67 @@ def predict_masks(segmenter: GroundedSAMSegmenter, images: Sequence[Image.Image]
     """
     device = segmenter.detector.device
     with switches(device, autocast=True), torch.no_grad():
-        inputs = segmenter.detector_processor(images=list(images), text=[prompt] * len(images), padding=True,
-                                              return_tensors="pt").to(device)
+        inputs = segmenter.detector_processor(
+            images=list(images), text=[prompt] * len(images), padding=True, return_tensors="pt"
+        ).to(device)
         seen = segmenter.detector(**inputs)
         found = segmenter.detector_processor.post_process_grounded_object_detection(
-            seen, inputs["input_ids"], threshold=segmenter.threshold, text_threshold=0.3,
-            target_sizes=[image.size[::-1] for image in images])
-        kept = [(image, one["boxes"].float().cpu()) for image, one in zip(images, found, strict=True)
-                if len(one["boxes"])]
+            seen,
+            inputs["input_ids"],
+            threshold=segmenter.threshold,
+            text_threshold=0.3,
+            target_sizes=[image.size[::-1] for image in images],
+        )
+        kept = [
+            (image, one["boxes"].float().cpu()) for image, one in zip(images, found, strict=True) if len(one["boxes"])
+        ]
         if not kept:
             return []
-        prepared = [segmenter.sam_processor(images=image, input_boxes=[boxes.tolist()], return_tensors="pt")
-                    for image, boxes in kept]
+        prepared = [
+            segmenter.sam_processor(images=image, input_boxes=[boxes.tolist()], return_tensors="pt")
+            for image, boxes in kept
+        ]
         embeddings = segmenter.sam.get_image_embeddings(torch.cat([p["pixel_values"] for p in prepared]).to(device))
-        return [_first_mask(segmenter, embeddings[i:i + 1], one) for i, one in enumerate(prepared)]
+        return [_first_mask(segmenter, embeddings[i : i + 1], one) for i, one in enumerate(prepared)]
 
 
 def _first_mask(segmenter: GroundedSAMSegmenter, embedding: torch.Tensor, prepared: dict[str, Any]) -> torch.Tensor:
-    outlined = segmenter.sam(image_embeddings=embedding, multimask_output=False,
-                             input_boxes=prepared["input_boxes"].to(embedding.device, torch.float32))
+    outlined = segmenter.sam(
+        image_embeddings=embedding,
+        multimask_output=False,
+        input_boxes=prepared["input_boxes"].to(embedding.device, torch.float32),
+    )
     (masks,) = segmenter.sam_processor.post_process_masks(
-        outlined.pred_masks.float().cpu(), prepared["original_sizes"], prepared["reshaped_input_sizes"])
+        outlined.pred_masks.float().cpu(), prepared["original_sizes"], prepared["reshaped_input_sizes"]
+    )
     return masks[0, 0]
 
 
 # ------------------------------------------------------------------------------------------------ inpainting
 
-def paint(pipe: StableDiffusionInpaintPipeline, prompt: str, images: torch.Tensor, masks: torch.Tensor, size: int,
-          steps: int = 50) -> list[Image.Image]:
+
+def paint(
+    pipe: StableDiffusionInpaintPipeline,
+    prompt: str,
+    images: torch.Tensor,
+    masks: torch.Tensor,
+    size: int,
+    steps: int = 50,
+) -> list[Image.Image]:
     """Repaint one batch, images float (B, 3, S, S) in 0..1 and masks float (B, 1, S, S), and return PIL images.
 
     The prompt is repeated and encoded for every picture of every batch; the noise comes from the global generator.
     """
     with switches(pipe.device, autocast=False):
-        return pipe(prompt=[prompt] * len(images), image=images, mask_image=masks, height=size, width=size,
-                    num_inference_steps=steps, guidance_scale=GUIDANCE).images
+        return pipe(
+            prompt=[prompt] * len(images),
+            image=images,
+            mask_image=masks,
+            height=size,
+            width=size,
+            num_inference_steps=steps,
+            guidance_scale=GUIDANCE,
+        ).images
 
 
 def save(images: Sequence[Image.Image], folder: Path) -> None:
@@ -105,17 +133,29 @@ def save(images: Sequence[Image.Image], folder: Path) -> None:
 
 # ------------------------------------------------------------------------------------------------ pruning
 
+
 def train_transform(input_format: InputFormat) -> transforms.Compose:
     """Return the transform of the training split, which the released code uses for integrated gradients, too."""
-    return transforms.Compose([
-        transforms.RandomResizedCrop(input_format.size, scale=AREAS, ratio=RATIOS),
-        transforms.RandomHorizontalFlip(), transforms.ToTensor(),
-        transforms.Normalize(input_format.mean, input_format.std)])
+    return transforms.Compose(
+        [
+            transforms.RandomResizedCrop(input_format.size, scale=AREAS, ratio=RATIOS),
+            transforms.RandomHorizontalFlip(),
+            transforms.ToTensor(),
+            transforms.Normalize(input_format.mean, input_format.std),
+        ]
+    )
 
 
-def attribute(model: nn.Module, painted: Sequence[Image.Image], originals: Sequence[Image.Image], masks: torch.Tensor,
-              target: int, input_format: InputFormat, points: int = 50, autocast: bool = True,
-              ) -> list[tuple[float, float]]:
+def attribute(
+    model: nn.Module,
+    painted: Sequence[Image.Image],
+    originals: Sequence[Image.Image],
+    masks: torch.Tensor,
+    target: int,
+    input_format: InputFormat,
+    points: int = 50,
+    autocast: bool = True,
+) -> list[tuple[float, float]]:
     """Return rho and psi of one batch; masks: float (B, 1, S, S).
 
     captum's defaults: all ``points`` of all pictures in one forward and backward pass, of the logit; then psi, a
@@ -127,16 +167,18 @@ def attribute(model: nn.Module, painted: Sequence[Image.Image], originals: Seque
     with switches(device, autocast):
         before = torch.stack([prepare(image) for image in originals]).to(device).requires_grad_()
         after = torch.stack([prepare(image) for image in painted]).to(device).requires_grad_()
-        found, _ = IntegratedGradients(model).attribute(after, before, target=target, n_steps=points,
-                                                        return_convergence_delta=True)
+        found, _ = IntegratedGradients(model).attribute(
+            after, before, target=target, n_steps=points, return_convergence_delta=True
+        )
         scores = []
         for i, mask in enumerate(masks):
             rho = (found[i].cpu() * resize(mask)).sum().item()
-            scores.append((rho, F.softmax(model(after[i:i + 1]), dim=1)[0, 1 - target].item()))
+            scores.append((rho, F.softmax(model(after[i : i + 1]), dim=1)[0, 1 - target].item()))
     return scores
 
 
 # ------------------------------------------------------------------------------------------------ textual inversion
+
 
 class Inversion:
     """Textual inversion of one placeholder, one picture at a time.
@@ -147,8 +189,9 @@ class Inversion:
         text encoder runs under autocast to it, as with accelerate's --mixed_precision.
     """
 
-    def __init__(self, pipe: StableDiffusionInpaintPipeline, images: Sequence[Image.Image], size: int,
-                 precision: torch.dtype) -> None:
+    def __init__(
+        self, pipe: StableDiffusionInpaintPipeline, images: Sequence[Image.Image], size: int, precision: torch.dtype
+    ) -> None:
         self.pipe, self.images, self.size, self.precision = pipe, images, size, precision
         self.schedule = DDPMScheduler.from_config(pipe.scheduler.config)
         first = pipe.unet.conv_in
@@ -187,20 +230,23 @@ class Inversion:
         times = torch.randint(self.schedule.config.num_train_timesteps, (1,), device=device)
         with torch.autocast(device.type, self.precision, enabled=self.precision != torch.float32):
             states = self.pipe.text_encoder(self._prompt().to(device))[0]
-        predicted = self.pipe.unet(self.schedule.add_noise(latents, noise, times), times,
-                                   states.to(self.precision)).sample
+        predicted = self.pipe.unet(
+            self.schedule.add_noise(latents, noise, times), times, states.to(self.precision)
+        ).sample
         return F.mse_loss(predicted.float(), noise.float())
 
     def _prompt(self) -> torch.Tensor:
         """Return a prompt's ids, int64 (1, L), with the placeholder where the template has a place for it."""
         tokenizer = self.pipe.tokenizer
-        ids = tokenizer(random.choice(TEMPLATES).format("a"), padding="max_length", truncation=True,
-                        return_tensors="pt").input_ids
+        ids = tokenizer(
+            random.choice(TEMPLATES).format("a"), padding="max_length", truncation=True, return_tensors="pt"
+        ).input_ids
         ids[0, 1] = self.placeholder
         return ids
 
 
 # ------------------------------------------------------------------------------------------------ training
+
 
 class Training:
     """Retraining as train.py does it: float32, rows of memory in the usual order, Adam.

@@ -46,8 +46,10 @@ def write_waterbirds(folder: str | Path, per_group: Mapping[str, int] = PER_GROU
     Raises InputError for an unknown or missing split, or fewer images than 1.
     """
     if set(per_group) != set(SPLIT_CODES) or min(per_group.values()) < 1:
-        raise InputError(f"{dict(per_group)} is no size of Waterbirds: give at least 1 image per group to each of "
-                         f"{', '.join(SPLIT_CODES)}")
+        raise InputError(
+            f"{dict(per_group)} is no size of Waterbirds: give at least 1 image per group to each of "
+            f"{', '.join(SPLIT_CODES)}"
+        )
     top = Path(folder) / TOPS[0]
     table = _table(per_group)
     for name, scene, number in zip(table["img_filename"], table["scene"], table["img_id"], strict=True):

@@ -50,8 +50,9 @@ class Sizes:
     internal_batch_sizes: tuple[int, ...]
 
 
-FULL = Sizes(train=1200, val=200, inversion_steps=30, painted=100, slow_painted=20,
-             internal_batch_sizes=(32, 64, 128, 256, 512))
+FULL = Sizes(
+    train=1200, val=200, inversion_steps=30, painted=100, slow_painted=20, internal_batch_sizes=(32, 64, 128, 256, 512)
+)
 QUICK = Sizes(train=40, val=8, inversion_steps=1, painted=2, slow_painted=2, internal_batch_sizes=(32, 64))
 
 
@@ -81,10 +82,13 @@ def shrunk(bm: Benchmark, sizes: Sizes) -> Benchmark:
     """Return the benchmark with so little done in each stage."""
     assert isinstance(bm.data, Drawn), "the miniature is drawn"
     return replace(
-        bm, data=replace(bm.data, sizes={"train": sizes.train, "val": sizes.val, "test": sizes.val}),
-        erm=replace(bm.erm, epochs=1), inversion=replace(bm.inversion, steps=sizes.inversion_steps),
+        bm,
+        data=replace(bm.data, sizes={"train": sizes.train, "val": sizes.val, "test": sizes.val}),
+        erm=replace(bm.erm, epochs=1),
+        inversion=replace(bm.inversion, steps=sizes.inversion_steps),
         generation=replace(bm.generation, per_class=(sizes.painted,) * len(bm.classes)),
-        retraining=replace(bm.retraining, epochs=1))
+        retraining=replace(bm.retraining, epochs=1),
+    )
 
 
 def measure(bm: Benchmark, sizes: Sizes, device: str) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -98,10 +102,15 @@ def measure(bm: Benchmark, sizes: Sizes, device: str) -> tuple[pd.DataFrame, pd.
 
 def _time_stages(run: Run) -> pd.DataFrame:
     watch, bm = Stopwatch(), run.benchmark
-    names = {"data": "data", "erm": "ERM, 1 epoch, and its words on all splits",
-             "tokens": f"inversion, {bm.inversion.steps} steps of each class", "masks": "masks",
-             "generated": f"inpainting, {bm.generation.steps} steps",
-             "pruned": "psi, and integrated gradients where it passed", "retrained": "retraining, 1 epoch"}
+    names = {
+        "data": "data",
+        "erm": "ERM, 1 epoch, and its words on all splits",
+        "tokens": f"inversion, {bm.inversion.steps} steps of each class",
+        "masks": "masks",
+        "generated": f"inpainting, {bm.generation.steps} steps",
+        "pruned": "psi, and integrated gradients where it passed",
+        "retrained": "retraining, 1 epoch",
+    }
     for name, stage in STAGES.items():
         start = time.perf_counter()
         made = stage(run)
@@ -131,12 +140,18 @@ def _time_choices(run: Run, sizes: Sizes) -> pd.DataFrame:
     painted = run.made("generated").counts["generated"]
     blocks = [
         {f"inpainting, batches of {n}": (few, lambda n=n: paint(few, n)) for n in (1, min(batch_size, few))},
-        {f"inpainting by twos, prompt encoded {name}": (few, lambda once=once: paint(few, 2, once))
-         for name, once in (("per batch", False), ("once", True))},
-        {f"integrated gradients on {name}": (painted, lambda on=on: score(256, on))
-         for name, on in (("all", "all"), ("what passed eq. 3", "passed"))},
-        {f"integrated gradients, {n} points at once": (painted, lambda n=n: score(n, "all"))
-         for n in sizes.internal_batch_sizes},
+        {
+            f"inpainting by twos, prompt encoded {name}": (few, lambda once=once: paint(few, 2, once))
+            for name, once in (("per batch", False), ("once", True))
+        },
+        {
+            f"integrated gradients on {name}": (painted, lambda on=on: score(256, on))
+            for name, on in (("all", "all"), ("what passed eq. 3", "passed"))
+        },
+        {
+            f"integrated gradients, {n} points at once": (painted, lambda n=n: score(n, "all"))
+            for n in sizes.internal_batch_sizes
+        },
     ]
     paint(1, 1)
     score(64, "passed")
@@ -164,8 +179,9 @@ def _painter(run: Run) -> Callable[..., None]:
             rows = slice(start, min(start + batch_size, n))
             if not encode_once:
                 states = encode_prompt(pipe, prompt, settings.guidance_scale)
-            inpaint(pipe, states, pixels[rows], painting[rows], ids[rows].tolist(), settings.steps,
-                    settings.guidance_scale)
+            inpaint(
+                pipe, states, pixels[rows], painting[rows], ids[rows].tolist(), settings.steps, settings.guidance_scale
+            )
 
     return paint
 
@@ -179,8 +195,18 @@ def _scorer(run: Run) -> Callable[[int, Attributed], None]:
     model.to(pick_device(run.device))
 
     def score(internal_batch_size: int, ig_on: Attributed) -> None:
-        score_pairs(model, pairs.originals, pairs.generated, pairs.masks, confidence, bm.input_format,
-                    bm.pruning.steps, internal_batch_size, bm.pruning.on, ig_on)
+        score_pairs(
+            model,
+            pairs.originals,
+            pairs.generated,
+            pairs.masks,
+            confidence,
+            bm.input_format,
+            bm.pruning.steps,
+            internal_batch_size,
+            bm.pruning.on,
+            ig_on,
+        )
 
     return score
 

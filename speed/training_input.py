@@ -45,9 +45,14 @@ class Photographs(Dataset[torch.Tensor]):
     def __init__(self, source: FilePixels) -> None:
         self._paths = source.paths
         fmt = BENCHMARK.input_format
-        self._transform = transforms.Compose([
-            transforms.RandomResizedCrop(fmt.size, scale=AREAS), transforms.RandomHorizontalFlip(),
-            transforms.ToTensor(), transforms.Normalize(fmt.mean, fmt.std)])
+        self._transform = transforms.Compose(
+            [
+                transforms.RandomResizedCrop(fmt.size, scale=AREAS),
+                transforms.RandomHorizontalFlip(),
+                transforms.ToTensor(),
+                transforms.Normalize(fmt.mean, fmt.std),
+            ]
+        )
 
     def __len__(self) -> int:
         return len(self._paths)
@@ -99,16 +104,22 @@ def measure(folder: Path, per_group: int, workers: int) -> pd.DataFrame:
     cache.read([0], size)
     filling = n / (time.perf_counter() - start)
     examples = Examples([replace(images, source=cache)], [np.zeros(n)], size)
-    ways = {f"DataLoader, {workers} workers": lambda: plain_epoch(files, workers),
-            "cache, whole batches": lambda: cached_epoch(examples, 0),
-            "cache, read only": lambda: read_epoch(examples)}
+    ways = {
+        f"DataLoader, {workers} workers": lambda: plain_epoch(files, workers),
+        "cache, whole batches": lambda: cached_epoch(examples, 0),
+        "cache, read only": lambda: read_epoch(examples),
+    }
     rates: dict[str, list[float]] = {name: [] for name in ways} | {"filling the cache, once": [filling]}
     for _ in range(EPOCHS):  # in turns, so that a slow moment of the machine falls on both
         for name, epoch in ways.items():
             rates[name].append(n / seconds(epoch))
-    table = pd.DataFrame({"images per second": {name: median(r) for name, r in rates.items()},
-                          "least": {name: min(r) for name, r in rates.items()},
-                          "most": {name: max(r) for name, r in rates.items()}})
+    table = pd.DataFrame(
+        {
+            "images per second": {name: median(r) for name, r in rates.items()},
+            "least": {name: min(r) for name, r in rates.items()},
+            "most": {name: max(r) for name, r in rates.items()},
+        }
+    )
     table["times the DataLoader"] = table["images per second"] / table["images per second"].iloc[0]
     return table
 
@@ -124,9 +135,15 @@ def main(arguments: list[str] | None = None) -> None:
         table = measure(Path(folder), given.per_group, given.workers)
     print(table.round(2).to_string())
     if given.out:
-        write_json(given.out / "training-input.json", {
-            "machine": f"{platform.machine()} CPU, {os.cpu_count()} cores", "torch": torch.__version__,
-            "images": 4 * given.per_group, "rates": table.reset_index(names="what").to_dict("records")})
+        write_json(
+            given.out / "training-input.json",
+            {
+                "machine": f"{platform.machine()} CPU, {os.cpu_count()} cores",
+                "torch": torch.__version__,
+                "images": 4 * given.per_group,
+                "rates": table.reset_index(names="what").to_dict("records"),
+            },
+        )
 
 
 if __name__ == "__main__":

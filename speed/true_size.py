@@ -33,9 +33,17 @@ from dbb.store import project_root, resolve, write_json
 
 OUT = "results/true-size"
 PACKAGES = ("torch", "diffusers", "transformers", "captum")
-COLUMNS = {"name": "", "batch": "batch", "per_second": "per second", "paper_seconds": "Waterbirds (s)",
-           "tflops": "TFLOP/s", "share_of_peak": "of peak", "memory_gib": "GiB", "times_literal": "times literal",
-           "error": "error"}
+COLUMNS = {
+    "name": "",
+    "batch": "batch",
+    "per_second": "per second",
+    "paper_seconds": "Waterbirds (s)",
+    "tflops": "TFLOP/s",
+    "share_of_peak": "of peak",
+    "memory_gib": "GiB",
+    "times_literal": "times literal",
+    "error": "error",
+}
 
 
 def machine(device: torch.device) -> str:
@@ -48,18 +56,26 @@ def file_name(name: str) -> str:
     return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-") + ".json"
 
 
-def run(world: World, stages: Sequence[str], images: int, folder: Path,
-        note: Callable[[dict[str, Any]], None]) -> dict[str, Any]:
+def run(
+    world: World, stages: Sequence[str], images: int, folder: Path, note: Callable[[dict[str, Any]], None]
+) -> dict[str, Any]:
     """Measure ``stages`` and return the report; ``note`` is given what is known of it after every stage.
 
     images: painted per run, rounded up to whole batches. folder: for pictures, empty.
     """
     peak = matmul_peak(world.device, world.dtype, world.sizes.matmul)
     counts = world.counts()
-    report: dict[str, Any] = {"machine": machine(world.device), "date": datetime.now(UTC).isoformat(timespec="seconds"),
-              "versions": {"python": platform.python_version(), **{name: version(name) for name in PACKAGES}},
-              "matmul_tflops": peak / 1e12, "floor_seconds": floor_seconds(peak, counts), "images": images,
-              "waterbirds_images": IMAGES, "operations": counts, "lines": []}
+    report: dict[str, Any] = {
+        "machine": machine(world.device),
+        "date": datetime.now(UTC).isoformat(timespec="seconds"),
+        "versions": {"python": platform.python_version(), **{name: version(name) for name in PACKAGES}},
+        "matmul_tflops": peak / 1e12,
+        "floor_seconds": floor_seconds(peak, counts),
+        "images": images,
+        "waterbirds_images": IMAGES,
+        "operations": counts,
+        "lines": [],
+    }
     for stage in stages:
         # One work at a time: what it holds is freed before the next is made.
         works = STAGES[stage](world, counts, images, folder)
@@ -73,8 +89,10 @@ def table(report: dict[str, Any]) -> str:
     """Return the report's lines as text, a block per stage."""
     lines = pd.DataFrame(report["lines"])
     known = {name: title for name, title in COLUMNS.items() if name in lines}
-    blocks = [f"{stage}\n{part[[*known]].rename(columns=known).round(3).to_string(index=False, na_rep='')}"
-              for stage, part in lines.groupby("stage", sort=False)]
+    blocks = [
+        f"{stage}\n{part[[*known]].rename(columns=known).round(3).to_string(index=False, na_rep='')}"
+        for stage, part in lines.groupby("stage", sort=False)
+    ]
     return "\n\n".join([f"{report['machine']}: matrix product {report['matmul_tflops']:.1f} TFLOP/s", *blocks])
 
 
@@ -110,8 +128,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     with tempfile.TemporaryDirectory() as folder:
         world = tiny_world(Path(folder) / "models") if given.tiny else true_world(torch.device("cuda", 0))
         path = place / ("tiny.json" if given.tiny else file_name(machine(world.device))) if place else None
-        report = run(world, given.stages, given.images, Path(folder) / "pictures",
-                     lambda known: write_json(path, known) if path else None)
+        report = run(
+            world,
+            given.stages,
+            given.images,
+            Path(folder) / "pictures",
+            lambda known: write_json(path, known) if path else None,
+        )
     print(table(report))
     if path:
         print(f"\n{path}")

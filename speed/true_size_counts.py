@@ -64,8 +64,14 @@ class Models:
     @property
     def parameters(self) -> dict[str, int]:
         """Each model's number of parameters."""
-        named = {"unet": self.unet, "vae": self.vae, "text encoder": self.text_encoder, "GroundingDINO": self.detector,
-                 "SAM": self.sam, "ResNet-50": self.classifier}
+        named = {
+            "unet": self.unet,
+            "vae": self.vae,
+            "text encoder": self.text_encoder,
+            "GroundingDINO": self.detector,
+            "SAM": self.sam,
+            "ResNet-50": self.classifier,
+        }
         return {name: sum(p.numel() for p in model.parameters()) for name, model in named.items()}
 
 
@@ -76,8 +82,17 @@ def true_models() -> Models:
         classifier = resnet50().eval()
     # Its level_embed is made on the CPU whatever the default device is.
     detector = nn.Module.to(true_size_models.grounding_dino(device="meta"), "meta")
-    return Models(parts["unet"], parts["vae"], parts["text_encoder"], detector, true_size_models.sam(device="meta"),
-                  classifier, WATERBIRDS.generation_size, DETECTED, WATERBIRDS.image_size)
+    return Models(
+        parts["unet"],
+        parts["vae"],
+        parts["text_encoder"],
+        detector,
+        true_size_models.sam(device="meta"),
+        classifier,
+        WATERBIRDS.generation_size,
+        DETECTED,
+        WATERBIRDS.image_size,
+    )
 
 
 def operations(work: Callable[[], object]) -> int:
@@ -132,8 +147,13 @@ def _detect(model: GroundingDinoForObjectDetection, side: int, device: torch.dev
     whole = torch.ones(1, PROMPT_TOKENS, dtype=torch.long, device=device)
     # It checks shapes by their values, which meta tensors have not.
     with patch("transformers.models.grounding_dino.modeling_grounding_dino.torch_compilable_check"), device:
-        model(pixel_values=torch.zeros(1, 3, side, side), input_ids=whole, token_type_ids=torch.zeros_like(whole),
-              attention_mask=whole, pixel_mask=torch.ones(1, side, side, dtype=torch.long))
+        model(
+            pixel_values=torch.zeros(1, 3, side, side),
+            input_ids=whole,
+            token_type_ids=torch.zeros_like(whole),
+            attention_mask=whole,
+            pixel_mask=torch.ones(1, side, side, dtype=torch.long),
+        )
 
 
 @torch.no_grad()
@@ -144,6 +164,7 @@ def _outline(model: SamModel, device: torch.device) -> None:
 
 
 # ------------------------------------------------------------------------------------------------ of each stage
+
 
 def evaluations(scheduler: SchedulerMixin, steps: int) -> int:
     """Return how often a sampler calls the denoiser in ``steps`` steps: PNDM once more than that."""
@@ -165,8 +186,10 @@ def inversion_operations(counts: dict[str, int], images: int, prompts: int, enco
     """Return the operations of one step of textual inversion on ``images`` under so many prompts; encoded: the latents
     are there already.
     """
-    return (images * (counts["denoiser gradient"] + (0 if encoded else counts["encoder"]))
-            + prompts * counts["text gradient"])
+    return (
+        images * (counts["denoiser gradient"] + (0 if encoded else counts["encoder"]))
+        + prompts * counts["text gradient"]
+    )
 
 
 def pruning_operations(counts: dict[str, int], points: int) -> int:
@@ -189,23 +212,50 @@ def stage_costs(counts: dict[str, int], parameters: dict[str, int]) -> list[dict
     """
     own = true_size_models.inpainting_components(device="meta")["scheduler"]
     inversion, retraining = WATERBIRDS.inversion, WATERBIRDS.retraining
-    rows = [{"stage": "masks", "unit": "image", "units": IMAGES, "operations": masks_operations(counts),
-             "bytes": 2 * (parameters["GroundingDINO"] + parameters["SAM"]) / BATCHES["masks"]},
-            {"stage": "textual inversion", "unit": "step", "units": len(WATERBIRDS.classes) * inversion.steps,
-             "operations": inversion_operations(counts, inversion.batch_size, 1, encoded=True),
-             "bytes": 2 * 2 * (parameters["unet"] + parameters["text encoder"])}]
+    rows = [
+        {
+            "stage": "masks",
+            "unit": "image",
+            "units": IMAGES,
+            "operations": masks_operations(counts),
+            "bytes": 2 * (parameters["GroundingDINO"] + parameters["SAM"]) / BATCHES["masks"],
+        },
+        {
+            "stage": "textual inversion",
+            "unit": "step",
+            "units": len(WATERBIRDS.classes) * inversion.steps,
+            "operations": inversion_operations(counts, inversion.batch_size, 1, encoded=True),
+            "bytes": 2 * 2 * (parameters["unet"] + parameters["text encoder"]),
+        },
+    ]
     for sampler, steps in (("the model's own", 50), ("dpm-solver++", 25), ("dpm-solver++", 20)):
         calls = evaluations(SAMPLERS[sampler](own), steps)
-        rows.append({"stage": f"inpainting, {sampler}, {steps} steps", "unit": "image", "units": IMAGES,
-                     "operations": painting_operations(counts, calls),
-                     "bytes": 2 * (calls * parameters["unet"] + parameters["vae"]) / BATCHES["inpainting"]})
+        rows.append(
+            {
+                "stage": f"inpainting, {sampler}, {steps} steps",
+                "unit": "image",
+                "units": IMAGES,
+                "operations": painting_operations(counts, calls),
+                "bytes": 2 * (calls * parameters["unet"] + parameters["vae"]) / BATCHES["inpainting"],
+            }
+        )
     points = WATERBIRDS.pruning.steps
-    rows += [{"stage": f"integrated gradients, {points} points", "unit": "image", "units": IMAGES,
-              "operations": pruning_operations(counts, points),
-              "bytes": 4 * 2 * points * parameters["ResNet-50"] / BATCHES["pruning"]},
-             {"stage": f"retraining, {retraining.epochs} epochs", "unit": "image", "units": TRAINED,
-              "operations": counts["classifier training"],
-              "bytes": 4 * 3 * parameters["ResNet-50"] / retraining.batch_size}]
+    rows += [
+        {
+            "stage": f"integrated gradients, {points} points",
+            "unit": "image",
+            "units": IMAGES,
+            "operations": pruning_operations(counts, points),
+            "bytes": 4 * 2 * points * parameters["ResNet-50"] / BATCHES["pruning"],
+        },
+        {
+            "stage": f"retraining, {retraining.epochs} epochs",
+            "unit": "image",
+            "units": TRAINED,
+            "operations": counts["classifier training"],
+            "bytes": 4 * 3 * parameters["ResNet-50"] / retraining.batch_size,
+        },
+    ]
     return rows
 
 
@@ -213,10 +263,18 @@ def main() -> None:
     """Count and write."""
     models = true_models()
     counts = count(models)
-    write_json(resolve(FILE), {"versions": {"torch": torch.__version__}, "parameters": models.parameters,
-                                 "operations": counts, "stages": stage_costs(counts, models.parameters),
-                                 "peaks": PEAKS, "images": IMAGES,
-                                 "floor_seconds": {card: floor_seconds(peak, counts) for card, peak in PEAKS.items()}})
+    write_json(
+        resolve(FILE),
+        {
+            "versions": {"torch": torch.__version__},
+            "parameters": models.parameters,
+            "operations": counts,
+            "stages": stage_costs(counts, models.parameters),
+            "peaks": PEAKS,
+            "images": IMAGES,
+            "floor_seconds": {card: floor_seconds(peak, counts) for card, peak in PEAKS.items()},
+        },
+    )
     print(resolve(FILE))
 
 

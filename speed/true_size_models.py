@@ -71,11 +71,18 @@ rounded, as 233 M and 46.1 M; SAM's has the 256 numbers of its position code, wh
 M = TypeVar("M", bound=nn.Module)
 
 IMAGENET = {"image_mean": [0.485, 0.456, 0.406], "image_std": [0.229, 0.224, 0.225]}
-SCALING = {"do_resize": True, "do_rescale": True, "do_normalize": True, "resample": 2, "rescale_factor": 1 / 255,
-           **IMAGENET}
+SCALING = {
+    "do_resize": True,
+    "do_rescale": True,
+    "do_normalize": True,
+    "resample": 2,
+    "rescale_factor": 1 / 255,
+    **IMAGENET,
+}
 
 
 # ------------------------------------------------------------------------------------------------ models
+
 
 def inpainting_components(dtype: torch.dtype = torch.float32, device: str = "cpu") -> dict[str, Any]:
     """Return the parts of Stable Diffusion 2 inpainting but for its tokenizer, by the names the pipeline gives them.
@@ -84,26 +91,72 @@ def inpainting_components(dtype: torch.dtype = torch.float32, device: str = "cpu
     """
     sizes = [128, 256, 512, 512]
     return {
-        "unet": _random("unet", lambda: UNet2DConditionModel(
-            sample_size=64, in_channels=9, attention_head_dim=[5, 10, 20, 20], cross_attention_dim=1024,
-            use_linear_projection=True), dtype, device),
-        "vae": _random("vae", lambda: AutoencoderKL(
-            block_out_channels=sizes, down_block_types=["DownEncoderBlock2D"] * 4,
-            up_block_types=["UpDecoderBlock2D"] * 4, layers_per_block=2, sample_size=512), dtype, device),
-        "text_encoder": _random("text_encoder", lambda: CLIPTextModel(CLIPTextConfig(
-            vocab_size=49408, hidden_size=1024, num_hidden_layers=23, num_attention_heads=16, intermediate_size=4096,
-            hidden_act="gelu", projection_dim=512, max_position_embeddings=77, bos_token_id=0, eos_token_id=2,
-            pad_token_id=1)), dtype, device),
+        "unet": _random(
+            "unet",
+            lambda: UNet2DConditionModel(
+                sample_size=64,
+                in_channels=9,
+                attention_head_dim=[5, 10, 20, 20],
+                cross_attention_dim=1024,
+                use_linear_projection=True,
+            ),
+            dtype,
+            device,
+        ),
+        "vae": _random(
+            "vae",
+            lambda: AutoencoderKL(
+                block_out_channels=sizes,
+                down_block_types=["DownEncoderBlock2D"] * 4,
+                up_block_types=["UpDecoderBlock2D"] * 4,
+                layers_per_block=2,
+                sample_size=512,
+            ),
+            dtype,
+            device,
+        ),
+        "text_encoder": _random(
+            "text_encoder",
+            lambda: CLIPTextModel(
+                CLIPTextConfig(
+                    vocab_size=49408,
+                    hidden_size=1024,
+                    num_hidden_layers=23,
+                    num_attention_heads=16,
+                    intermediate_size=4096,
+                    hidden_act="gelu",
+                    projection_dim=512,
+                    max_position_embeddings=77,
+                    bos_token_id=0,
+                    eos_token_id=2,
+                    pad_token_id=1,
+                )
+            ),
+            dtype,
+            device,
+        ),
         "scheduler": PNDMScheduler(
-            beta_start=0.00085, beta_end=0.012, beta_schedule="scaled_linear", skip_prk_steps=True, steps_offset=1,
-            set_alpha_to_one=False, prediction_type="epsilon"),
+            beta_start=0.00085,
+            beta_end=0.012,
+            beta_schedule="scaled_linear",
+            skip_prk_steps=True,
+            steps_offset=1,
+            set_alpha_to_one=False,
+            prediction_type="epsilon",
+        ),
     }
 
 
 def grounding_dino(dtype: torch.dtype = torch.float32, device: str = "cpu") -> GroundingDinoForObjectDetection:
     """Return GroundingDINO base, which finds a few boxes in any image."""
-    swin = SwinConfig(image_size=384, embed_dim=128, depths=[2, 2, 18, 2], num_heads=[4, 8, 16, 32], window_size=12,
-                      out_indices=[2, 3, 4])
+    swin = SwinConfig(
+        image_size=384,
+        embed_dim=128,
+        depths=[2, 2, 18, 2],
+        num_heads=[4, 8, 16, 32],
+        window_size=12,
+        out_indices=[2, 3, 4],
+    )
     config = GroundingDinoConfig(backbone_config=swin, text_config=BertConfig())
     model = _random("grounding_dino", lambda: GroundingDinoForObjectDetection(config), dtype, device)
     _find_few(model)
@@ -113,10 +166,16 @@ def grounding_dino(dtype: torch.dtype = torch.float32, device: str = "cpu") -> G
 def sam(dtype: torch.dtype = torch.float32, device: str = "cpu") -> SamModel:
     """Return SAM with the ViT-H encoder."""
     # Published with initializer_range 1e-10, under which every image would look the same to a random encoder.
-    vision = SamVisionConfig(hidden_size=1280, num_hidden_layers=32, num_attention_heads=16,
-                             global_attn_indexes=[7, 15, 23, 31], initializer_range=0.02)
-    config = SamConfig(vision_config=vision, prompt_encoder_config=SamPromptEncoderConfig(),
-                       mask_decoder_config=SamMaskDecoderConfig())
+    vision = SamVisionConfig(
+        hidden_size=1280,
+        num_hidden_layers=32,
+        num_attention_heads=16,
+        global_attn_indexes=[7, 15, 23, 31],
+        initializer_range=0.02,
+    )
+    config = SamConfig(
+        vision_config=vision, prompt_encoder_config=SamPromptEncoderConfig(), mask_decoder_config=SamMaskDecoderConfig()
+    )
     return _random("sam", lambda: SamModel(config), dtype, device)
 
 
@@ -144,8 +203,10 @@ def check_count(name: str, model: nn.Module) -> None:
     count = sum(parameter.numel() for parameter in model.parameters())
     print(f"{name}: {count:,} parameters")
     if count != PARAMETERS[name]:
-        raise InputError(f"{name} has {count:,} parameters, not {PARAMETERS[name]:,}: the installed diffusers, "
-                         "transformers or torchvision builds another architecture")
+        raise InputError(
+            f"{name} has {count:,} parameters, not {PARAMETERS[name]:,}: the installed diffusers, "
+            "transformers or torchvision builds another architecture"
+        )
 
 
 @torch.no_grad()
@@ -170,6 +231,7 @@ def _find_few(model: GroundingDinoForObjectDetection) -> None:
 
 # ------------------------------------------------------------------------------------------------ folders
 
+
 @contextmanager
 def _whole_folder(folder: Path) -> Iterator[Path]:
     """Yield a temporary folder that takes the name ``folder`` when the body ends, so that one that exists is whole."""
@@ -189,8 +251,12 @@ def write_inpainting(folder: Path, dtype: torch.dtype = torch.float16) -> Path:
     with _whole_folder(target) as temporary, quiet_loading():
         write_clip_tokenizer(temporary / "tokenizer", merges)
         pipe = StableDiffusionInpaintPipeline(
-            **inpainting_components(dtype), tokenizer=CLIPTokenizer.from_pretrained(temporary / "tokenizer"),
-            feature_extractor=CLIPImageProcessor(), safety_checker=None, requires_safety_checker=False)
+            **inpainting_components(dtype),
+            tokenizer=CLIPTokenizer.from_pretrained(temporary / "tokenizer"),
+            feature_extractor=CLIPImageProcessor(),
+            safety_checker=None,
+            requires_safety_checker=False,
+        )
         pipe.save_pretrained(temporary)
         shutil.rmtree(temporary / "tokenizer")  # the library writes one file of its own for the four of the Hub
         write_clip_tokenizer(temporary / "tokenizer", merges)
@@ -206,10 +272,18 @@ def write_grounding_dino(folder: Path, dtype: torch.dtype = torch.float16) -> Pa
     with _whole_folder(target) as temporary, quiet_loading():
         grounding_dino(dtype).save_pretrained(temporary)
         write_bert_tokenizer(temporary, words)
-        write_json(temporary / "preprocessor_config.json",
-                   {**SCALING, "image_processor_type": "GroundingDinoImageProcessor", "format": "coco_detection",
-                    "processor_class": "GroundingDinoProcessor", "do_convert_annotations": True, "do_pad": True,
-                    "size": {"shortest_edge": 800, "longest_edge": 1333}})
+        write_json(
+            temporary / "preprocessor_config.json",
+            {
+                **SCALING,
+                "image_processor_type": "GroundingDinoImageProcessor",
+                "format": "coco_detection",
+                "processor_class": "GroundingDinoProcessor",
+                "do_convert_annotations": True,
+                "do_pad": True,
+                "size": {"shortest_edge": 800, "longest_edge": 1333},
+            },
+        )
     return target
 
 
@@ -220,10 +294,18 @@ def write_sam(folder: Path, dtype: torch.dtype = torch.float16) -> Path:
         return target
     with _whole_folder(target) as temporary, quiet_loading():
         sam(dtype).save_pretrained(temporary)
-        write_json(temporary / "preprocessor_config.json",
-                   {**SCALING, "image_processor_type": "SamImageProcessor", "processor_class": "SamProcessor",
-                    "do_convert_rgb": True, "size": {"longest_edge": 1024}, "do_pad": True,
-                    "pad_size": {"height": 1024, "width": 1024}})
+        write_json(
+            temporary / "preprocessor_config.json",
+            {
+                **SCALING,
+                "image_processor_type": "SamImageProcessor",
+                "processor_class": "SamProcessor",
+                "do_convert_rgb": True,
+                "size": {"longest_edge": 1024},
+                "do_pad": True,
+                "pad_size": {"height": 1024, "width": 1024},
+            },
+        )
     return target
 
 
@@ -234,12 +316,21 @@ def write_sam2(folder: Path, dtype: torch.dtype = torch.float16) -> Path:
         return target
     with _whole_folder(target) as temporary, quiet_loading():
         sam2(dtype).save_pretrained(temporary)
-        write_json(temporary / "preprocessor_config.json",
-                   {**SCALING, "image_processor_type": "Sam2ImageProcessorFast", "do_convert_rgb": True,
-                    "processor_class": "Sam2VideoProcessor", "size": {"height": 1024, "width": 1024},
-                    "mask_size": {"height": 256, "width": 256}})
-        write_json(temporary / "processor_config.json",
-                   {"processor_class": "Sam2VideoProcessor", "point_pad_value": -10, "target_size": 1024})
+        write_json(
+            temporary / "preprocessor_config.json",
+            {
+                **SCALING,
+                "image_processor_type": "Sam2ImageProcessorFast",
+                "do_convert_rgb": True,
+                "processor_class": "Sam2VideoProcessor",
+                "size": {"height": 1024, "width": 1024},
+                "mask_size": {"height": 256, "width": 256},
+            },
+        )
+        write_json(
+            temporary / "processor_config.json",
+            {"processor_class": "Sam2VideoProcessor", "point_pad_value": -10, "target_size": 1024},
+        )
     return target
 
 
@@ -281,8 +372,11 @@ def write_all(folder: str | Path, dtype: torch.dtype = torch.float16, only: Sequ
     dtype: of the stored weights, but for ResNet-50, whose loader takes float32.
     """
     folder = Path(folder)
-    return {name: write(folder) if write is write_resnet50 else write(folder, dtype)
-            for name, write in WRITERS.items() if not only or name in only}
+    return {
+        name: write(folder) if write is write_resnet50 else write(folder, dtype)
+        for name, write in WRITERS.items()
+        if not only or name in only
+    }
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -56,8 +56,15 @@ def measure(work: Work, device: torch.device, peak: float, repeats: int = 3) -> 
 
     peak: measured operations per second of the device.
     """
-    line = {"stage": work.stage, "way": work.way, "name": work.name, "unit": work.unit, "batch": work.batch,
-            "units": work.units, "paper_units": work.paper_units}
+    line = {
+        "stage": work.stage,
+        "way": work.way,
+        "name": work.name,
+        "unit": work.unit,
+        "batch": work.batch,
+        "units": work.units,
+        "paper_units": work.paper_units,
+    }
     _forget(device)
     try:
         (work.warm_up or work.run)()
@@ -79,9 +86,15 @@ def figures(work: Work, taken: list[float], peak: float) -> dict[str, Any]:
     """Return what follows from the seconds ``taken`` of each run, by their median."""
     median = statistics.median(taken)
     rate = work.operations / median
-    return {"seconds": median, "fastest": min(taken), "slowest": max(taken), "per_second": work.units / median,
-            "paper_seconds": work.paper_units * median / work.units, "tflops": rate / 1e12,
-            "share_of_peak": rate / peak}
+    return {
+        "seconds": median,
+        "fastest": min(taken),
+        "slowest": max(taken),
+        "per_second": work.units / median,
+        "paper_seconds": work.paper_units * median / work.units,
+        "tflops": rate / 1e12,
+        "share_of_peak": rate / peak,
+    }
 
 
 def with_ratios(lines: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -90,8 +103,12 @@ def with_ratios(lines: list[dict[str, Any]]) -> list[dict[str, Any]]:
     for line in lines:
         if line["way"] == "literal" and "error" not in line:
             first.setdefault(line["stage"], line["per_second"])
-    return [line if "error" in line or line["stage"] not in first
-            else line | {"times_literal": line["per_second"] / first[line["stage"]]} for line in lines]
+    return [
+        line
+        if "error" in line or line["stage"] not in first
+        else line | {"times_literal": line["per_second"] / first[line["stage"]]}
+        for line in lines
+    ]
 
 
 def matmul_peak(device: torch.device, dtype: torch.dtype, side: int, products: int = 20, repeats: int = 3) -> float:

@@ -62,12 +62,35 @@ class Sizes:
 
 
 TRUE = Sizes(
-    repeats=3, batch=BATCHES["inpainting"], literal_batch=BATCHES["literal"], sweep=(8, 16, 64), steps=(50, 25, 20),
-    inversion_images=WATERBIRDS.inversion.images, inversion_steps=20, inversion_batch=WATERBIRDS.inversion.batch_size,
-    points=WATERBIRDS.pruning.steps, internal_batches=(BATCHES["pruning"], 400, 800),
-    segmented=(BATCHES["masks"], 4, 16), trained=WATERBIRDS.retraining.batch_size, matmul=8192)
-TINY = Sizes(repeats=1, batch=2, literal_batch=2, sweep=(1,), steps=(3, 2, 2), inversion_images=2, inversion_steps=2,
-             inversion_batch=2, points=3, internal_batches=(6, 3), segmented=(2, 1), trained=2, matmul=64)
+    repeats=3,
+    batch=BATCHES["inpainting"],
+    literal_batch=BATCHES["literal"],
+    sweep=(8, 16, 64),
+    steps=(50, 25, 20),
+    inversion_images=WATERBIRDS.inversion.images,
+    inversion_steps=20,
+    inversion_batch=WATERBIRDS.inversion.batch_size,
+    points=WATERBIRDS.pruning.steps,
+    internal_batches=(BATCHES["pruning"], 400, 800),
+    segmented=(BATCHES["masks"], 4, 16),
+    trained=WATERBIRDS.retraining.batch_size,
+    matmul=8192,
+)
+TINY = Sizes(
+    repeats=1,
+    batch=2,
+    literal_batch=2,
+    sweep=(1,),
+    steps=(3, 2, 2),
+    inversion_images=2,
+    inversion_steps=2,
+    inversion_batch=2,
+    points=3,
+    internal_batches=(6, 3),
+    segmented=(2, 1),
+    trained=2,
+    matmul=64,
+)
 
 
 @dataclass(frozen=True)
@@ -96,21 +119,46 @@ class World:
         if self.device.type == "cuda":
             return count(true_models())
         pipe, segmenter = self.pipe(torch.float32), self.segmenter()
-        return count(Models(pipe.unet, pipe.vae, pipe.text_encoder, segmenter.detector, segmenter.sam,
-                            self.classifier(), self.size, self.detected, self.input_format.size))
+        return count(
+            Models(
+                pipe.unet,
+                pipe.vae,
+                pipe.text_encoder,
+                segmenter.detector,
+                segmenter.sam,
+                self.classifier(),
+                self.size,
+                self.detected,
+                self.input_format.size,
+            )
+        )
 
 
 def true_world(device: torch.device) -> World:
     """Return the paper's scale with random weights, on a GPU."""
-    return World(device, torch.bfloat16, torch.float16, TRUE, WATERBIRDS.generation_size, DETECTED,
-                 WATERBIRDS.input_format, lambda dtype: _true_pipe(device, dtype), lambda: _true_segmenter(device),
-                 lambda: _true_classifier(device), compile_denoiser)
+    return World(
+        device,
+        torch.bfloat16,
+        torch.float16,
+        TRUE,
+        WATERBIRDS.generation_size,
+        DETECTED,
+        WATERBIRDS.input_format,
+        lambda dtype: _true_pipe(device, dtype),
+        lambda: _true_segmenter(device),
+        lambda: _true_classifier(device),
+        compile_denoiser,
+    )
 
 
 def _true_pipe(device: torch.device, dtype: torch.dtype) -> StableDiffusionInpaintPipeline:
     pipe = StableDiffusionInpaintPipeline(
-        **true_size_models.inpainting_components(dtype, str(device)), tokenizer=tokenizer_from_words(WORDS, 77),
-        feature_extractor=None, safety_checker=None, requires_safety_checker=False)
+        **true_size_models.inpainting_components(dtype, str(device)),
+        tokenizer=tokenizer_from_words(WORDS, 77),
+        feature_extractor=None,
+        safety_checker=None,
+        requires_safety_checker=False,
+    )
     pipe.set_progress_bar_config(disable=True)
     return pipe
 
@@ -120,11 +168,13 @@ def _true_segmenter(device: torch.device) -> GroundedSAMSegmenter:
     detector = nn.Module.to(true_size_models.grounding_dino(device=str(device)), device)
     edges = {"shortest_edge": DETECTED, "longest_edge": 1333}
     processor = GroundingDinoProcessor(GroundingDinoImageProcessor(size=edges), _bert_tokenizer())
-    sam_processor = SamProcessor(SamImageProcessor(size={"longest_edge": 1024},
-                                                   pad_size={"height": 1024, "width": 1024}))
+    sam_processor = SamProcessor(
+        SamImageProcessor(size={"longest_edge": 1024}, pad_size={"height": 1024, "width": 1024})
+    )
     threshold = WATERBIRDS.masks.threshold
-    return GroundedSAMSegmenter(detector, processor, true_size_models.sam(device=str(device)), sam_processor, threshold,
-                                torch.bfloat16)
+    return GroundedSAMSegmenter(
+        detector, processor, true_size_models.sam(device=str(device)), sam_processor, threshold, torch.bfloat16
+    )
 
 
 def _bert_tokenizer() -> BertTokenizer:
@@ -151,11 +201,19 @@ def tiny_world(folder: Path) -> World:
     sam = find_source(str(standins.make_sam(folder / "sam")), "SAM")
     with quiet_loading():
         backbone = standins.make_backbone(folder / "backbone")
-    return World(torch.device("cpu"), torch.float32, torch.float32, TINY, standins.SIZE, 2 * standins.SIZE,
-                 InputFormat(16, IMAGENET_MEAN, IMAGENET_STD), lambda dtype: _tiny_pipe(pipe, dtype),
-                 lambda: load_grounded_sam(detector, sam, 0.5, "cpu"),
-                 lambda: load_classifier(backbone, 2, seed=0).eval(),
-                 lambda made: made.unet.mid_block.compile(fullgraph=True, backend="eager"))
+    return World(
+        torch.device("cpu"),
+        torch.float32,
+        torch.float32,
+        TINY,
+        standins.SIZE,
+        2 * standins.SIZE,
+        InputFormat(16, IMAGENET_MEAN, IMAGENET_STD),
+        lambda dtype: _tiny_pipe(pipe, dtype),
+        lambda: load_grounded_sam(detector, sam, 0.5, "cpu"),
+        lambda: load_classifier(backbone, 2, seed=0).eval(),
+        lambda made: made.unet.mid_block.compile(fullgraph=True, backend="eager"),
+    )
 
 
 def _standins() -> ModuleType:
@@ -176,6 +234,7 @@ def _tiny_pipe(folder: Path, dtype: torch.dtype) -> StableDiffusionInpaintPipeli
 
 # ------------------------------------------------------------------------------------------------ pictures
 
+
 def pictures(n: int, size: int, seed: int = 0) -> torch.Tensor:
     """Return smooth random pictures with some grain, uint8 (n, 3, size, size)."""
     generator = torch.Generator().manual_seed(seed)
@@ -187,7 +246,7 @@ def pictures(n: int, size: int, seed: int = 0) -> torch.Tensor:
 def painted_masks(n: int, size: int) -> torch.Tensor:
     """Return a box in the middle of each picture, bool (n, size, size)."""
     masks = torch.zeros(n, size, size, dtype=torch.bool)
-    masks[:, size // 4:-size // 4, size // 4:-size // 4] = True
+    masks[:, size // 4 : -size // 4, size // 4 : -size // 4] = True
     return masks
 
 

@@ -11,14 +11,28 @@ import sys
 from collections import Counter
 from pathlib import Path
 
-STAGES = ("selection", "inversion", "generation", "painting", "pruning", "retraining", "erm", "masks", "mask_table",
-          "manifest", "outputs")
+STAGES = (
+    "selection",
+    "inversion",
+    "generation",
+    "painting",
+    "pruning",
+    "retraining",
+    "erm",
+    "masks",
+    "mask_table",
+    "manifest",
+    "outputs",
+)
 TRAINING = ("examples", "loop", "optimisers", "precision", "resume", "sampling", "selection")
 
-OWN = {"metrics": ["tests/test_metrics.py"], "statistics": ["tests/test_statistics.py"],
-       "transforms": ["tests/test_transforms.py"],
-       **{f"stages/{name}": [f"tests/stages/test_{name}.py"] for name in STAGES},
-       **{f"training/{name}": ["tests/training"] for name in TRAINING}}
+OWN = {
+    "metrics": ["tests/test_metrics.py"],
+    "statistics": ["tests/test_statistics.py"],
+    "transforms": ["tests/test_transforms.py"],
+    **{f"stages/{name}": [f"tests/stages/test_{name}.py"] for name in STAGES},
+    **{f"training/{name}": ["tests/training"] for name in TRAINING},
+}
 """Module of the package -> the tests that should see its faults."""
 
 SEEN = ("killed", "timeout", "segfault")

@@ -97,7 +97,7 @@ FILES = {
         Alias = Other | None
     ''',
     "base.py": "class Base:\n    def inherited(self):\n        return 1\n",
-    "helpers.py": '''
+    "helpers.py": """
         try:
             import fast
         except ImportError:
@@ -111,14 +111,14 @@ FILES = {
 
         def constant_of(x):
             return NUMBERS[x]
-    ''',
-    "marks.py": '''
+    """,
+    "marks.py": """
         def marked(limit):
             def wrap(f):
                 return f
             return wrap
-    ''',
-    "registry.py": '''
+    """,
+    "registry.py": """
         from toy.entries import a, b, c
 
 
@@ -129,7 +129,7 @@ FILES = {
         REGISTRY = {"a": a}
         REGISTRY["b"] = b
         register("c", c)
-    ''',
+    """,
     "entries.py": "def a():\n    return 1\n\n\ndef b():\n    return 1\n\n\ndef c():\n    return 1\n",
     "things.py": '''
         from dataclasses import dataclass, field
@@ -216,98 +216,143 @@ def test_the_made_up_package_is_followed_whole(package):
     compile((package.folder / "stage.py").read_text(), "stage.py", "exec")
     found = {f"{module.removeprefix('toy.')}.{name}" for module, name in reached([ROOT])}
     assert found == {
-        "stage.stage", "stage.LIMIT", "stage.STEPS", "stage.FIRST", "stage.SECOND", "stage.THIRD", "deep.dotted.deep",
-        "numbers.double", "numbers.FACTOR", "front.behind.passed", "far.far", "given.Given", "given.Alias",
-        "given.Other", "base.Base", "helpers.helper", "helpers.constant_of", "helpers.NUMBERS", "marks.marked",
-        "registry.REGISTRY", "registry.register", "entries.a", "entries.b", "entries.c", "things.Thing",
-        "things.Wanted", "things.new_list", "things.make_default", "whole.alone", "whole.use", "modules.f",
-        "local.inner", "cycle.one", "cycle2.two"}
+        "stage.stage",
+        "stage.LIMIT",
+        "stage.STEPS",
+        "stage.FIRST",
+        "stage.SECOND",
+        "stage.THIRD",
+        "deep.dotted.deep",
+        "numbers.double",
+        "numbers.FACTOR",
+        "front.behind.passed",
+        "far.far",
+        "given.Given",
+        "given.Alias",
+        "given.Other",
+        "base.Base",
+        "helpers.helper",
+        "helpers.constant_of",
+        "helpers.NUMBERS",
+        "marks.marked",
+        "registry.REGISTRY",
+        "registry.register",
+        "entries.a",
+        "entries.b",
+        "entries.c",
+        "things.Thing",
+        "things.Wanted",
+        "things.new_list",
+        "things.make_default",
+        "whole.alone",
+        "whole.use",
+        "modules.f",
+        "local.inner",
+        "cycle.one",
+        "cycle2.two",
+    }
 
 
-@pytest.mark.parametrize(("name", "old", "new"), [
-    ("stage.py", "# It is done here.", "# It is done here, and\n            # nowhere else."),
-    ("stage.py", '"""The stage."""', '"""The stage, told otherwise."""'),
-    ("stage.py", '    """Do it."""\n', ""),
-    ("stage.py", '"""What the limit is."""\n', ""),
-    ("given.py", '"""What is given."""', '"""What is given to it."""'),
-    ("given.py", '"""Nobody calls it by name."""', '"""None."""'),
-    ("stage.py", "helper(STEPS) + inner() + SECOND", "(helper(STEPS)\n              + inner() + SECOND)"),
-    ("stage.py", "total < 0", "(total) < 0"),
-    ("registry.py", '"a"', "'a'"),
-    ("stage.py", "-> int:", "-> float | None:"),
-    ("stage.py", "how=make_default()", "how: str = make_default()"),
-    ("stage.py", "STEPS: int = 5", "STEPS = 5"),
-    ("stage.py", "total: int = helper", "total = helper"),
-    ("things.py", "size: int = 4", "size: int | float = 4"),
-    ("things.py", "def step(self):", "def step(self) -> int:"),
-    ("stage.py", "is too small: give more", "is too small. Please give more"),
-    ("errors.py", "pass", "code = 3"),
-    ("stage.py", "return LIMIT + 10", "return LIMIT + 11"),
-    ("stage.py", "import math\n", "import math\nimport random\n"),
-    ("stage.py", "from toy.things import Unused", "from toy.things import Unused, new_list"),
-    ("things.py", "class Unused:\n    pass", "class Unused:\n    size = 3"),
-    ("numbers.py", "return 3 * x", "return x * 3"),
-    ("numbers.py", "FACTOR = 2\n", "FACTOR = 2\nANOTHER = 9\n"),
-    ("figures.py", "stage(1, 2, 3)", "stage(3, 2, 1)"),
-    ("front/__init__.py", "from toy import far as relayed\n", '"""Passes on."""\n\nfrom toy import far as relayed\n'),
-])
+@pytest.mark.parametrize(
+    ("name", "old", "new"),
+    [
+        ("stage.py", "# It is done here.", "# It is done here, and\n            # nowhere else."),
+        ("stage.py", '"""The stage."""', '"""The stage, told otherwise."""'),
+        ("stage.py", '    """Do it."""\n', ""),
+        ("stage.py", '"""What the limit is."""\n', ""),
+        ("given.py", '"""What is given."""', '"""What is given to it."""'),
+        ("given.py", '"""Nobody calls it by name."""', '"""None."""'),
+        ("stage.py", "helper(STEPS) + inner() + SECOND", "(helper(STEPS)\n              + inner() + SECOND)"),
+        ("stage.py", "total < 0", "(total) < 0"),
+        ("registry.py", '"a"', "'a'"),
+        ("stage.py", "-> int:", "-> float | None:"),
+        ("stage.py", "how=make_default()", "how: str = make_default()"),
+        ("stage.py", "STEPS: int = 5", "STEPS = 5"),
+        ("stage.py", "total: int = helper", "total = helper"),
+        ("things.py", "size: int = 4", "size: int | float = 4"),
+        ("things.py", "def step(self):", "def step(self) -> int:"),
+        ("stage.py", "is too small: give more", "is too small. Please give more"),
+        ("errors.py", "pass", "code = 3"),
+        ("stage.py", "return LIMIT + 10", "return LIMIT + 11"),
+        ("stage.py", "import math\n", "import math\nimport random\n"),
+        ("stage.py", "from toy.things import Unused", "from toy.things import Unused, new_list"),
+        ("things.py", "class Unused:\n    pass", "class Unused:\n    size = 3"),
+        ("numbers.py", "return 3 * x", "return x * 3"),
+        ("numbers.py", "FACTOR = 2\n", "FACTOR = 2\nANOTHER = 9\n"),
+        ("figures.py", "stage(1, 2, 3)", "stage(3, 2, 1)"),
+        (
+            "front/__init__.py",
+            "from toy import far as relayed\n",
+            '"""Passes on."""\n\nfrom toy import far as relayed\n',
+        ),
+    ],
+)
 def test_what_has_no_part_in_the_result_leaves_it_alone(package, name, old, new):
     before = package.digest()
     package.edit(name, old, new)
     assert package.digest() == before
 
 
-@pytest.mark.parametrize(("name", "old", "new"), [
-    ("stage.py", "total < 0", "total <= 0"),
-    ("stage.py", "raise InputError", "print"),
-    ("stage.py", "LIMIT = 3", "LIMIT = 4"),
-    ("stage.py", "STEPS: int = 5", "STEPS: int = 6"),
-    ("stage.py", "= 1, (2, 3)", "= 1, (4, 3)"),
-    ("stage.py", "@marked(LIMIT)", "@marked(STEPS)"),
-    ("stage.py", "@marked(LIMIT)\n", ""),
-    ("stage.py", "how=make_default()", "how=2"),
-    ("stage.py", "from toy.helpers import helper", "from toy.numbers import triple as helper"),
-    ("helpers.py", "return x + 1", "return x + 2"),  # defined only where an import fails
-    ("helpers.py", "return NUMBERS[x]", "return NUMBERS[-x]"),  # imported under another name
-    ("helpers.py", "(1, 2)", "(1, 3)"),  # a loop at the top of the file
-    ("numbers.py", "return FACTOR * x", "return x * FACTOR"),  # an attribute of an imported module
-    ("numbers.py", "FACTOR = 2", "FACTOR = 3"),
-    ("deep/dotted.py", "return 1", "return 2"),  # imported by its dotted name
-    ("local.py", "cycle.one(3)", "cycle.one(4)"),  # imported inside the function
-    ("cycle2.py", "n - 1", "n - 2"),
-    ("things.py", "def step(self):\n        return 1", "def step(self):\n        return 2"),  # a method
-    ("things.py", "size: int = 4", "size: int = 5"),  # a class in a pattern
-    ("things.py", "size: int = 4", "size = 4"),  # no field any more
-    ("things.py", "return [1]", "return [2]"),
-    ("things.py", "@dataclass\n", "@dataclass(frozen=True)\n"),
-    ("things.py", "def make_default():\n    return 1", "def make_default():\n    return 2"),  # a default argument
-    ("given.py", "def method(self):", "def method(self, x=2):"),  # a class known from an annotation alone
-    ("given.py", "def other(self):", "def other(self, x=2):"),  # and one behind a name for a type
-    ("base.py", "return 1", "return 2"),  # a class's base in another module
-    ("marks.py", "return f\n", "return lambda *a: f(*a)\n"),  # a decorator
-    ("front/behind.py", "return 1", "return 2"),  # passed on by a package's front
-    ("far.py", "return 1", "return 2"),  # a module that is passed on under another name
-    ("front/__init__.py", "from toy.front.behind import passed as passed", "from toy.far import far as passed"),
-    ("entries.py", "def a():\n    return 1", "def a():\n    return 2"),  # in a registry from the beginning
-    ("entries.py", "def b():\n    return 1", "def b():\n    return 2"),  # put in by a line of its own
-    ("entries.py", "def c():\n    return 1", "def c():\n    return 2"),  # put in by a call
-    ("registry.py", '["b"]', '["d"]'),
-    ("registry.py", 'register("c", c)', ""),
-    ("modules.py", "return 1", "return 2"),  # a module handed on as a whole
-])
+@pytest.mark.parametrize(
+    ("name", "old", "new"),
+    [
+        ("stage.py", "total < 0", "total <= 0"),
+        ("stage.py", "raise InputError", "print"),
+        ("stage.py", "LIMIT = 3", "LIMIT = 4"),
+        ("stage.py", "STEPS: int = 5", "STEPS: int = 6"),
+        ("stage.py", "= 1, (2, 3)", "= 1, (4, 3)"),
+        ("stage.py", "@marked(LIMIT)", "@marked(STEPS)"),
+        ("stage.py", "@marked(LIMIT)\n", ""),
+        ("stage.py", "how=make_default()", "how=2"),
+        ("stage.py", "from toy.helpers import helper", "from toy.numbers import triple as helper"),
+        ("helpers.py", "return x + 1", "return x + 2"),  # defined only where an import fails
+        ("helpers.py", "return NUMBERS[x]", "return NUMBERS[-x]"),  # imported under another name
+        ("helpers.py", "(1, 2)", "(1, 3)"),  # a loop at the top of the file
+        ("numbers.py", "return FACTOR * x", "return x * FACTOR"),  # an attribute of an imported module
+        ("numbers.py", "FACTOR = 2", "FACTOR = 3"),
+        ("deep/dotted.py", "return 1", "return 2"),  # imported by its dotted name
+        ("local.py", "cycle.one(3)", "cycle.one(4)"),  # imported inside the function
+        ("cycle2.py", "n - 1", "n - 2"),
+        ("things.py", "def step(self):\n        return 1", "def step(self):\n        return 2"),  # a method
+        ("things.py", "size: int = 4", "size: int = 5"),  # a class in a pattern
+        ("things.py", "size: int = 4", "size = 4"),  # no field any more
+        ("things.py", "return [1]", "return [2]"),
+        ("things.py", "@dataclass\n", "@dataclass(frozen=True)\n"),
+        ("things.py", "def make_default():\n    return 1", "def make_default():\n    return 2"),  # a default argument
+        ("given.py", "def method(self):", "def method(self, x=2):"),  # a class known from an annotation alone
+        ("given.py", "def other(self):", "def other(self, x=2):"),  # and one behind a name for a type
+        ("base.py", "return 1", "return 2"),  # a class's base in another module
+        ("marks.py", "return f\n", "return lambda *a: f(*a)\n"),  # a decorator
+        ("front/behind.py", "return 1", "return 2"),  # passed on by a package's front
+        ("far.py", "return 1", "return 2"),  # a module that is passed on under another name
+        ("front/__init__.py", "from toy.front.behind import passed as passed", "from toy.far import far as passed"),
+        ("entries.py", "def a():\n    return 1", "def a():\n    return 2"),  # in a registry from the beginning
+        ("entries.py", "def b():\n    return 1", "def b():\n    return 2"),  # put in by a line of its own
+        ("entries.py", "def c():\n    return 1", "def c():\n    return 2"),  # put in by a call
+        ("registry.py", '["b"]', '["d"]'),
+        ("registry.py", 'register("c", c)', ""),
+        ("modules.py", "return 1", "return 2"),  # a module handed on as a whole
+    ],
+)
 def test_what_has_a_part_in_the_result_changes_it(package, name, old, new):
     before = package.digest()
     package.edit(name, old, new)
     assert package.digest() != before
 
 
-@pytest.mark.parametrize(("name", "text", "root"), [
-    ("named.py", "import toy.numbers\n\ndef f(name):\n    return getattr(toy, name).triple(1)\n", "numbers.triple"),
-    ("loaded.py", "from importlib import import_module as i\n\ndef f():\n    return i('toy.numbers').triple(1)\n",
-     "numbers.triple"),
-    ("quoted.py", "from toy.numbers import triple\n\ndef f(x: 'triple'):\n    return x(1)\n", "numbers.triple"),
-    ("unknown.py", "def f(x):\n    return x.triple(1)\n", "numbers.triple"),
-])
+@pytest.mark.parametrize(
+    ("name", "text", "root"),
+    [
+        ("named.py", "import toy.numbers\n\ndef f(name):\n    return getattr(toy, name).triple(1)\n", "numbers.triple"),
+        (
+            "loaded.py",
+            "from importlib import import_module as i\n\ndef f():\n    return i('toy.numbers').triple(1)\n",
+            "numbers.triple",
+        ),
+        ("quoted.py", "from toy.numbers import triple\n\ndef f(x: 'triple'):\n    return x(1)\n", "numbers.triple"),
+        ("unknown.py", "def f(x):\n    return x.triple(1)\n", "numbers.triple"),
+    ],
+)
 def test_what_is_not_seen_is_seen_as_a_further_root(package, name, text, root):
     (package.folder / name).write_text(text)
     own = (f"toy.{name.removesuffix('.py')}", "f")
@@ -337,7 +382,8 @@ def test_names_that_are_passed_on_in_a_circle_come_to_an_end(package):
 def test_every_import_of_a_name_counts(package):
     (package.folder / "x.py").write_text(
         "try:\n    from toy.far import far as f\nexcept ImportError:\n    from toy.modules import f\n\n\n"
-        "def g():\n    return f()\n")
+        "def g():\n    return f()\n"
+    )
     assert reached([("toy.x", "g")]) == {("toy.x", "g"), ("toy.far", "far"), ("toy.modules", "f")}
 
 
@@ -354,6 +400,7 @@ def test_imports_of_a_notebook_are_roots(package):
 
 
 # ------------------------------------------------------------------------------------------------ the real one
+
 
 def outside(x):
     return x
@@ -389,8 +436,10 @@ def stage_digests(monkeypatch, edited: str = "") -> dict[str, str]:
     code._uses.cache_clear()
     bm = get_benchmark("mini-waterbirds")
     reading = [definition_of(load_split)]  # a run adds it to the code of each stage that reads the data
-    digests = {name: code_digest(definition_of(function), *(source_code(bm) if name == "data" else reading))
-               for name, function in STAGES.items()}
+    digests = {
+        name: code_digest(definition_of(function), *(source_code(bm) if name == "data" else reading))
+        for name, function in STAGES.items()
+    }
     code._uses.cache_clear()
     PARSED.update({name: module for name, module in parsed.items() if name != edited})
     return digests
@@ -399,43 +448,46 @@ def stage_digests(monkeypatch, edited: str = "") -> dict[str, str]:
 ALL = set(STAGES)
 
 
-@pytest.mark.parametrize(("name", "old", "new", "remade"), [
-    ("report/style.py", "import", "import os, ", set()),
-    ("report/generation.py", "def ", "def _new():\n    pass\n\n\ndef ", set()),
-    ("study/scores.py", "def ", "def _new():\n    pass\n\n\ndef ", set()),
-    ("benchmarks/celeba.py", "def ", "def _new():\n    pass\n\n\ndef ", set()),
-    ("record.py", '"wall_s"', '"seconds"', set()),
-    ("progress.py", "FIRST_S, INTERVAL_S = 60.0, 600.0", "FIRST_S, INTERVAL_S = 30.0, 60.0", set()),
-    ("stages/masks.py", "def overlap(", "def _new():\n    pass\n\n\ndef overlap(", set()),
-    ("stages/generation.py", "(1 - alpha_bar).sqrt() * noise", "noise", set()),  # a picture of eq. 2, no stage
-    ("stages/masks.py", "choose 'best' or 'first'", "choose one of the two", set()),
-    ("worlds/waterbirds/scenes.py", "SUPERSAMPLING = ", "SUPERSAMPLING = 1 + ", {"data"}),
-    ("benchmarks/mini_waterbirds.py", '% 2 else LAND_PLACES', '% 2 != 0 else LAND_PLACES', {"data"}),
-    ("stages/erm.py", "nn.functional.cross_entropy(model(", "2 * nn.functional.cross_entropy(model(", {"erm"}),
-    ("models/checkpoints.py", "IMAGENET_CLASSES = ", "IMAGENET_CLASSES = 1 + ", {"erm"}),
-    ("training/optimisers.py", "torch.optim.SGD", "torch.optim.Adam", {"erm", "retrained"}),
-    ("stages/selection.py", "np.argsort(losses[members]", "np.argsort(1 * losses[members]", {"masks"}),
-    ("stages/selection.py", "np.argsort(-losses[members]", "np.argsort(-1 * losses[members]", {"tokens"}),
-    ("models/segmenters/clipseg.py", ".eval()", ".train()", {"tokens", "masks"}),
-    ("models/segmenters/grounded.py", "def _of_image(", "def _of_image(*,", {"tokens", "masks"}),
-    ("stages/inversion.py", "HELD_OUT_TIMES = 8", "HELD_OUT_TIMES = 9", {"tokens"}),
-    ("stages/painting.py", 'STAMP = "dbb"', 'STAMP = "other"', {"generated"}),
-    ("stages/generation.py", "strength=1.0", "strength=0.9", {"generated"}),
-    ("models/tokens.py", 'f"a {token} thing"', 'f"the {token} thing"', {"generated"}),
-    ("models/inpainting.py", 'timestep_spacing="trailing"', 'timestep_spacing="leading"', {"tokens", "generated"}),
-    ("stages/pruning.py", "> manifest[\"P\"]", ">= manifest[\"P\"]", {"pruned"}),
-    ("stages/retraining.py", "[1.0, *gammas]", "[2.0, *gammas]", {"retrained"}),
-    ("models/classifier.py", "in_features ** -0.5", "in_features ** -0.4", {"erm", "pruned", "retrained"}),
-    ("stages/manifest.py", 'convert("RGB")', 'convert("L")', {"pruned", "retrained"}),
-    ("stages/outputs.py", "double().softmax(1)", "double().softmax(-1)", {"erm", "pruned"}),
-    ("data/images.py", "self.n_attributes * self.labels", "self.labels * self.n_attributes", ALL),
-    ("benchmarks/splits.py", "return benchmark.data.load_split(folder, split)", "return None", ALL),
-    ("data/cache.py", "self.source.read(indices, size)", "self.source.read(indices, self.size)", ALL),
-    ("store.py", "os.replace(temporary, path)", "os.rename(temporary, path)", set()),
-    ("store.py", '"02-erm"', '"02-base"', set()),
-    ("stages/run.py", "self.seed < 0", "self.seed <= 0", set()),
-    ("benchmarks/entry.py", "if i != j", "if i > j", set()),  # the pairs stand in the records by their values
-])
+@pytest.mark.parametrize(
+    ("name", "old", "new", "remade"),
+    [
+        ("report/style.py", "import", "import os, ", set()),
+        ("report/generation.py", "def ", "def _new():\n    pass\n\n\ndef ", set()),
+        ("study/scores.py", "def ", "def _new():\n    pass\n\n\ndef ", set()),
+        ("benchmarks/celeba.py", "def ", "def _new():\n    pass\n\n\ndef ", set()),
+        ("record.py", '"wall_s"', '"seconds"', set()),
+        ("progress.py", "FIRST_S, INTERVAL_S = 60.0, 600.0", "FIRST_S, INTERVAL_S = 30.0, 60.0", set()),
+        ("stages/masks.py", "def overlap(", "def _new():\n    pass\n\n\ndef overlap(", set()),
+        ("stages/generation.py", "(1 - alpha_bar).sqrt() * noise", "noise", set()),  # a picture of eq. 2, no stage
+        ("stages/masks.py", "choose 'best' or 'first'", "choose one of the two", set()),
+        ("worlds/waterbirds/scenes.py", "SUPERSAMPLING = ", "SUPERSAMPLING = 1 + ", {"data"}),
+        ("benchmarks/mini_waterbirds.py", "% 2 else LAND_PLACES", "% 2 != 0 else LAND_PLACES", {"data"}),
+        ("stages/erm.py", "nn.functional.cross_entropy(model(", "2 * nn.functional.cross_entropy(model(", {"erm"}),
+        ("models/checkpoints.py", "IMAGENET_CLASSES = ", "IMAGENET_CLASSES = 1 + ", {"erm"}),
+        ("training/optimisers.py", "torch.optim.SGD", "torch.optim.Adam", {"erm", "retrained"}),
+        ("stages/selection.py", "np.argsort(losses[members]", "np.argsort(1 * losses[members]", {"masks"}),
+        ("stages/selection.py", "np.argsort(-losses[members]", "np.argsort(-1 * losses[members]", {"tokens"}),
+        ("models/segmenters/clipseg.py", ".eval()", ".train()", {"tokens", "masks"}),
+        ("models/segmenters/grounded.py", "def _of_image(", "def _of_image(*,", {"tokens", "masks"}),
+        ("stages/inversion.py", "HELD_OUT_TIMES = 8", "HELD_OUT_TIMES = 9", {"tokens"}),
+        ("stages/painting.py", 'STAMP = "dbb"', 'STAMP = "other"', {"generated"}),
+        ("stages/generation.py", "strength=1.0", "strength=0.9", {"generated"}),
+        ("models/tokens.py", 'f"a {token} thing"', 'f"the {token} thing"', {"generated"}),
+        ("models/inpainting.py", 'timestep_spacing="trailing"', 'timestep_spacing="leading"', {"tokens", "generated"}),
+        ("stages/pruning.py", '> manifest["P"]', '>= manifest["P"]', {"pruned"}),
+        ("stages/retraining.py", "[1.0, *gammas]", "[2.0, *gammas]", {"retrained"}),
+        ("models/classifier.py", "in_features ** -0.5", "in_features ** -0.4", {"erm", "pruned", "retrained"}),
+        ("stages/manifest.py", 'convert("RGB")', 'convert("L")', {"pruned", "retrained"}),
+        ("stages/outputs.py", "double().softmax(1)", "double().softmax(-1)", {"erm", "pruned"}),
+        ("data/images.py", "self.n_attributes * self.labels", "self.labels * self.n_attributes", ALL),
+        ("benchmarks/splits.py", "return benchmark.data.load_split(folder, split)", "return None", ALL),
+        ("data/cache.py", "self.source.read(indices, size)", "self.source.read(indices, self.size)", ALL),
+        ("store.py", "os.replace(temporary, path)", "os.rename(temporary, path)", set()),
+        ("store.py", '"02-erm"', '"02-base"', set()),
+        ("stages/run.py", "self.seed < 0", "self.seed <= 0", set()),
+        ("benchmarks/entry.py", "if i != j", "if i > j", set()),  # the pairs stand in the records by their values
+    ],
+)
 def test_which_stages_an_edit_makes_anew(monkeypatch, name, old, new, remade):
     path, module = code.ROOT / "dbb" / name, f"dbb.{name.removesuffix('.py').replace('/', '.')}"
     text = code._SOURCES[path]
@@ -448,11 +500,13 @@ def test_which_stages_an_edit_makes_anew(monkeypatch, name, old, new, remade):
 
 def test_a_file_that_changes_while_a_process_runs_is_not_the_code_that_it_runs(tmp_path):
     shutil.copytree(code.ROOT / "dbb", tmp_path / "dbb", ignore=shutil.ignore_patterns("__pycache__"))
-    lines = ("from pathlib import Path; from dbb.code import code_digest as d; import dbb.seeds as s",
-             "first = d(('dbb.metrics', 'evaluate')), d(('dbb.seeds', 'image_seed'))",
-             "Path(s.__file__).write_text(Path(s.__file__).read_text().replace('63', '62'))",
-             "import dbb.code as c; [f.cache_clear() for f in (c._module, c._uses)]",
-             "print(d(('dbb.seeds', 'image_seed')) == first[1], Path(s.__file__).parent.parent)")
+    lines = (
+        "from pathlib import Path; from dbb.code import code_digest as d; import dbb.seeds as s",
+        "first = d(('dbb.metrics', 'evaluate')), d(('dbb.seeds', 'image_seed'))",
+        "Path(s.__file__).write_text(Path(s.__file__).read_text().replace('63', '62'))",
+        "import dbb.code as c; [f.cache_clear() for f in (c._module, c._uses)]",
+        "print(d(('dbb.seeds', 'image_seed')) == first[1], Path(s.__file__).parent.parent)",
+    )
     said = subprocess.run([sys.executable, "-c", "\n".join(lines)], cwd=tmp_path, capture_output=True, text=True)
     assert said.stdout.split() == ["True", str(tmp_path)], said.stderr
 
@@ -461,18 +515,26 @@ def test_the_digest_is_the_same_in_another_process_and_another_folder(tmp_path):
     clear()
     here = code_digest(("dbb.stages.masks", "masks"), ("dbb.worlds.waterbirds.world", "render_all"))
     shutil.copytree(code.ROOT / "dbb", tmp_path / "copy/dbb", ignore=shutil.ignore_patterns("__pycache__"))
-    script = ("import dbb.code as c; print(c.ROOT, c.code_digest(('dbb.stages.masks', 'masks'), "
-              "('dbb.worlds.waterbirds.world', 'render_all')))")
+    script = (
+        "import dbb.code as c; print(c.ROOT, c.code_digest(('dbb.stages.masks', 'masks'), "
+        "('dbb.worlds.waterbirds.world', 'render_all')))"
+    )
     for folder, seed in ((code.ROOT, "1"), (tmp_path / "copy", "2")):
-        said = subprocess.run([sys.executable, "-c", script], cwd=folder, capture_output=True, text=True,
-                              env={**os.environ, "PYTHONHASHSEED": seed})
+        said = subprocess.run(
+            [sys.executable, "-c", script],
+            cwd=folder,
+            capture_output=True,
+            text=True,
+            env={**os.environ, "PYTHONHASHSEED": seed},
+        )
         assert said.stdout.split() == [str(folder), here], said.stderr
 
 
 def test_the_whole_package_can_be_followed():
     clear()
-    modules = [".".join(path.relative_to(code.ROOT).with_suffix("").parts).removesuffix(".__init__")
-               for path in code._SOURCES]
+    modules = [
+        ".".join(path.relative_to(code.ROOT).with_suffix("").parts).removesuffix(".__init__") for path in code._SOURCES
+    ]
     roots = {(module, name) for module in modules for name in code._module(module).names}
     assert len(modules) > 80 and reached(roots) >= {root for root in roots if root[0] not in code.SILENT}
 

@@ -30,7 +30,12 @@ def test_a_table_worked_by_hand():
     assert metrics.average == 6 / 8
     assert metrics.weighted_average == pytest.approx((60 * 0.75 + 20 * 0.5 + 20 * 1.0) / 100)
     assert metrics.as_dict().keys() == {
-        "group_accuracy", "worst_group", "average", "weighted_average", "full_weighted_average"}
+        "group_accuracy",
+        "worst_group",
+        "average",
+        "weighted_average",
+        "full_weighted_average",
+    }
 
 
 @st.composite
@@ -38,8 +43,9 @@ def evaluations(draw):
     """Predictions, labels, groups and training counts, of 2 to 4 classes with 1 to 3 attributes."""
     n, n_classes, n_attributes = draw(st.integers(1, 60)), draw(st.integers(2, 4)), draw(st.integers(1, 3))
     label, attribute = st.integers(0, n_classes - 1), st.integers(0, n_attributes - 1)
-    labels, predictions, attributes = (np.array(draw(st.lists(kind, min_size=n, max_size=n)))
-                                       for kind in (label, label, attribute))
+    labels, predictions, attributes = (
+        np.array(draw(st.lists(kind, min_size=n, max_size=n))) for kind in (label, label, attribute)
+    )
     n_groups = n_classes * n_attributes
     counts = np.array(draw(st.lists(st.integers(1, 5000), min_size=n_groups, max_size=n_groups)))
     return predictions, labels, n_attributes * labels + attributes, counts
@@ -97,11 +103,14 @@ def test_a_split_drawn_from_a_larger_one_has_both_weighted_averages():
     assert measured.full_weighted_average == pytest.approx(0.965, abs=5e-4)
     assert evaluate(predictions, labels, groups, 4, drawn).full_weighted_average is None
     assert [get_benchmark(name).full_train_counts for name in ("waterbirds", "metashift", "mini-waterbirds")] == [
-        None] * 3
+        None
+    ] * 3
 
 
-@pytest.mark.parametrize(("counts", "n_classes", "expected"), [
-    ([10, 2, 3, 40], 2, [0, 3]), ([10, 20, 3, 40, 5, 5], 3, [1, 3, 4]), ([1, 2, 3, 4, 5, 0], 2, [2, 4])])
+@pytest.mark.parametrize(
+    ("counts", "n_classes", "expected"),
+    [([10, 2, 3, 40], 2, [0, 3]), ([10, 20, 3, 40, 5, 5], 3, [1, 3, 4]), ([1, 2, 3, 4, 5, 0], 2, [2, 4])],
+)
 def test_a_class_s_majority_is_its_largest_group_in_training(counts, n_classes, expected):
     assert majority_groups(np.array(counts), n_classes).tolist() == expected
 
@@ -114,7 +123,11 @@ def test_confusions_count_every_image_once():
 def test_a_table_of_results_names_every_measure_and_group():
     metrics = GroupMetrics((0.75, float("nan"), 1.0), 0.75, 0.9, 0.95)
     assert list(by_name(metrics.as_dict(), ("a", "b on x", "c"))) == [
-        *MEASURES, "group_accuracy/a", "group_accuracy/b on x", "group_accuracy/c"]
+        *MEASURES,
+        "group_accuracy/a",
+        "group_accuracy/b on x",
+        "group_accuracy/c",
+    ]
     assert by_name(metrics.as_dict(), ("a", "b", "c"))["group_accuracy/c"] == 1.0
     with pytest.raises(ValueError, match="zip"):
         by_name(metrics.as_dict(), ("a", "b"))

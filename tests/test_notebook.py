@@ -33,7 +33,7 @@ def test_defaults():
 
 
 def test_injected_values_win_and_an_int_will_do_for_a_float():
-    params = run_cells(PARAMETERS, '# Parameters\nlearning_rate = 1\nepochs = 3\nsizes = [4]\n')
+    params = run_cells(PARAMETERS, "# Parameters\nlearning_rate = 1\nepochs = 3\nsizes = [4]\n")
     assert (params["learning_rate"], params["epochs"], params["sizes"]) == (1.0, 3, [4])
     assert isinstance(params["learning_rate"], float)
 

@@ -19,8 +19,12 @@ from dbb.errors import InputError
 from dbb.record import RECORD, digest_of, file_digest, folder_digest, make_or_load, require
 from dbb.store import read_json, write_json
 
-MADE_FROM = {"seed": 5, "settings": {"epochs": 3, "gammas": (1.0, None), "box": True},
-             "inputs": {"erm/train.npz": "ab"}, "code": "c0de"}
+MADE_FROM = {
+    "seed": 5,
+    "settings": {"epochs": 3, "gammas": (1.0, None), "box": True},
+    "inputs": {"erm/train.npz": "ab"},
+    "code": "c0de",
+}
 NAMES = ("a.txt", "images/b.bin")
 
 
@@ -46,11 +50,15 @@ def toy(tmp_path):
 
 
 def contents(folder: Path) -> dict[str, bytes]:
-    return {path.relative_to(folder).as_posix(): path.read_bytes()
-            for path in sorted(folder.rglob("*")) if path.is_file() and path.name != ".lock"}
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and path.name != ".lock"
+    }
 
 
 # ------------------------------------------------------------------------------------------------ made and loaded
+
 
 def test_it_is_made_then_loaded(toy):
     first = toy()
@@ -86,17 +94,21 @@ def test_the_stamp_follows_what_it_is_made_from_and_nothing_else(tmp_path):
 
 # ------------------------------------------------------------------------------------------------ made anew
 
-@pytest.mark.parametrize(("change", "why"), [
-    ({"seed": 6}, "seed"),
-    ({"code": "c0d3"}, "code"),
-    ({"inputs": {"erm/train.npz": "ac"}}, "inputs.erm/train.npz"),
-    ({"inputs": {"erm/train.npz": "ab", "erm/val.npz": "cd"}}, "inputs.erm/val.npz"),
-    ({"settings": {**MADE_FROM["settings"], "epochs": 4}}, "settings.epochs"),
-    ({"settings": {**MADE_FROM["settings"], "gammas": (1.0, 2.0)}}, "settings.gammas"),
-    ({"settings": {**MADE_FROM["settings"], "pad": None}}, "settings.pad"),
-    ({"settings": {"epochs": 3, "box": True}}, "settings.gammas"),
-    ({"code": "c0d3", "settings": {**MADE_FROM["settings"], "box": False}}, "settings.box, code"),
-])
+
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        ({"seed": 6}, "seed"),
+        ({"code": "c0d3"}, "code"),
+        ({"inputs": {"erm/train.npz": "ac"}}, "inputs.erm/train.npz"),
+        ({"inputs": {"erm/train.npz": "ab", "erm/val.npz": "cd"}}, "inputs.erm/val.npz"),
+        ({"settings": {**MADE_FROM["settings"], "epochs": 4}}, "settings.epochs"),
+        ({"settings": {**MADE_FROM["settings"], "gammas": (1.0, 2.0)}}, "settings.gammas"),
+        ({"settings": {**MADE_FROM["settings"], "pad": None}}, "settings.pad"),
+        ({"settings": {"epochs": 3, "box": True}}, "settings.gammas"),
+        ({"code": "c0d3", "settings": {**MADE_FROM["settings"], "box": False}}, "settings.box, code"),
+    ],
+)
 def test_what_differs_makes_it_anew_and_is_named(toy, change, why):
     toy()
     made = toy({**MADE_FROM, **change})
@@ -113,8 +125,11 @@ def one_byte(path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-@pytest.mark.parametrize("damage", [Path.unlink, one_byte, lambda path: path.write_bytes(path.read_bytes()[:-1])],
-                         ids=["removed", "one byte", "truncated"])
+@pytest.mark.parametrize(
+    "damage",
+    [Path.unlink, one_byte, lambda path: path.write_bytes(path.read_bytes()[:-1])],
+    ids=["removed", "one byte", "truncated"],
+)
 def test_a_damaged_product_makes_it_anew(toy, name, damage):
     toy()
     damage(toy.folder / name)
@@ -154,9 +169,18 @@ def test_a_folder_that_was_moved_is_loaded(toy, tmp_path):
     assert not other().new and other.calls == 0
 
 
-@pytest.mark.parametrize("old", [
-    '{"stage": "masks", "parameters": {"epochs": 3}, "metrics": {}, "counts": {}}', '{"made_from": {}}', "[]", "null",
-    '{"made_from": [], "products": null}', "{ cut off", "\x00"])
+@pytest.mark.parametrize(
+    "old",
+    [
+        '{"stage": "masks", "parameters": {"epochs": 3}, "metrics": {}, "counts": {}}',
+        '{"made_from": {}}',
+        "[]",
+        "null",
+        '{"made_from": [], "products": null}',
+        "{ cut off",
+        "\x00",
+    ],
+)
 def test_a_record_of_another_format_is_as_good_as_none(toy, old):
     toy()
     (toy.folder / RECORD).write_text(old, encoding="utf-8")
@@ -167,6 +191,7 @@ def test_a_record_of_another_format_is_as_good_as_none(toy, old):
 
 
 # ------------------------------------------------------------------------------------------------ nothing half
+
 
 @pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt, SystemExit])
 @pytest.mark.parametrize("was_there", [False, True])
@@ -200,6 +225,7 @@ def test_require_names_the_notebook(tmp_path):
 
 
 # ------------------------------------------------------------------------------------------------ values
+
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf, np.float64("nan"), None, 0.1 + 0.2, 1e-300])
 def test_a_setting_comes_back_as_the_same_whatever_number_it_is(toy, value):
@@ -251,7 +277,7 @@ def test_of_a_png_the_picture_counts_and_not_its_text(tmp_path):
     assert file_digest(write_png(tmp_path / "c.png", grey=8)) != first
     whole = write_png(tmp_path / "d.png").read_bytes()
     for place in range(len(whole)):
-        (tmp_path / "d.png").write_bytes(whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1:])
+        (tmp_path / "d.png").write_bytes(whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :])
         assert file_digest(tmp_path / "d.png") != first, f"byte {place} changed, which PIL would not read"
     for length in range(len(whole)):
         (tmp_path / "d.png").write_bytes(whole[:length])
@@ -281,8 +307,12 @@ print(made.new, (folder / "a.txt").read_text())
 
 
 def test_two_processes_at_once_make_it_once(tmp_path):
-    both = [subprocess.Popen([sys.executable, "-c", MAKER, str(tmp_path)], stdin=subprocess.PIPE,
-                             stdout=subprocess.PIPE, text=True) for _ in range(2)]
+    both = [
+        subprocess.Popen(
+            [sys.executable, "-c", MAKER, str(tmp_path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+        for _ in range(2)
+    ]
     for one in both:
         assert one.stdout.readline() == "ready\n"
     for one in both:
@@ -294,6 +324,7 @@ def test_two_processes_at_once_make_it_once(tmp_path):
 
 
 # ------------------------------------------------------------------------------------------------ git
+
 
 def test_git_state_is_the_commit_and_whether_a_tracked_file_changed(tmp_path, monkeypatch):
     (tmp_path / "notebooks").mkdir()

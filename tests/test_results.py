@@ -16,8 +16,13 @@ from dbb.statistics import COLUMNS, read_results, values
 
 WATERBIRDS = get_benchmark("waterbirds")
 ACCURACIES = {"worst_group": 0.5, "average": 0.75, "weighted_average": None, "group_accuracy": [0.5, 1.0, None, 0.75]}
-METRICS = {"val": ACCURACIES, "test": ACCURACIES, "seconds": 36.0, "best_epoch": 2,
-           "images": {"val": [7, 7, 0, 7], "test": [8, 6, 0, 8]}}
+METRICS = {
+    "val": ACCURACIES,
+    "test": ACCURACIES,
+    "seconds": 36.0,
+    "best_epoch": 2,
+    "images": {"val": [7, 7, 0, 7], "test": [8, 6, 0, 8]},
+}
 
 
 def manifest(targets, kept, status="generated") -> pd.DataFrame:
@@ -29,28 +34,44 @@ def manifest(targets, kept, status="generated") -> pd.DataFrame:
 
 def write(path: Path, **record) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps({"device": "a card", "threads": 4, "versions": {"torch": "2"}, **record}),
-                    encoding="utf-8")
+    path.write_text(
+        json.dumps({"device": "a card", "threads": 4, "versions": {"torch": "2"}, **record}), encoding="utf-8"
+    )
 
 
 def make_run(folder: Path, painted: dict[str, int], finished: bool = True) -> None:
     """A run of 10 pictures; painted: "whole" or a shard -> pictures that it painted, each in 360 s."""
     for stage in ("erm", "tokens", "masks", "pruned", *(["retrained"] if finished else [])):
-        write(folder / stage / "run.json", wall_s=3600.0, metrics=METRICS, counts={},
-              made_from={"settings": {"without": False}})
+        write(
+            folder / stage / "run.json",
+            wall_s=3600.0,
+            metrics=METRICS,
+            counts={},
+            made_from={"settings": {"without": False}},
+        )
     write_manifest(folder / "pruned" / MANIFEST, manifest([0] * 4 + [1] * 6, [True] * 3 + [False] * 7))
     for part, number in painted.items():
         where = folder / "generated" / ("run.json" if part == "whole" else f"shards/{part}/run.json")
-        write(where, wall_s=360.0 * number, metrics={"painted_now": number}, counts={"generated": 10},
-              made_from={"settings": {"steps": 10}})
+        write(
+            where,
+            wall_s=360.0 * number,
+            metrics={"painted_now": number},
+            counts={"generated": 10},
+            made_from={"settings": {"steps": 10}},
+        )
 
 
 def test_every_finished_seed_has_its_rows_and_the_seconds_of_all_shards(tmp_path):
     make_run(tmp_path / "waterbirds/seed10", {"whole": 10})
     make_run(tmp_path / "waterbirds/seed2", {"whole": 0, "0-of-2": 6, "1-of-2": 4})
     make_run(tmp_path / "waterbirds/seed3", {"whole": 10}, finished=False)
-    write(tmp_path / "waterbirds/seed2/generated/shards/0-of-3/run.json", wall_s=99.0, metrics={"painted_now": 3},
-          counts={}, made_from={"settings": {"steps": 9}})  # left by an earlier making: it does not count
+    write(
+        tmp_path / "waterbirds/seed2/generated/shards/0-of-3/run.json",
+        wall_s=99.0,
+        metrics={"painted_now": 3},
+        counts={},
+        made_from={"settings": {"steps": 9}},
+    )  # left by an earlier making: it does not count
     results, times = collect_runs(WATERBIRDS, tmp_path)
     assert [run.seed for run in finished_runs(WATERBIRDS, tmp_path)] == [2, 10]
     assert list(results.columns) == COLUMNS and results["arm"].drop_duplicates().tolist() == ["erm", "method"]
@@ -78,13 +99,20 @@ def test_the_time_of_a_run_that_was_cut_off_is_not_made_up(tmp_path):
 
 
 def test_right_pictures_are_counted_among_the_generated_and_among_the_kept():
-    rows = pd.concat([manifest([1, 0, 1, 1], [True, True, False, True]),
-                      manifest([0], [pd.NA], "no mask")], ignore_index=True)
+    rows = pd.concat(
+        [manifest([1, 0, 1, 1], [True, True, False, True]), manifest([0], [pd.NA], "no mask")], ignore_index=True
+    )
     rows["image"] = [7, 5, 6, 2, 9]
     verdicts = pd.DataFrame({"image": [2, 5, 6, 7], "right": pd.array([False, True, False, True], "boolean")})
     found = picture_measures(rows, WATERBIRDS, verdicts)
-    assert found == {"right": 0.5, "kept_right": pytest.approx(2 / 3), "generated/landbird": 1,
-                     "generated/waterbird": 3, "kept/landbird": 1, "kept/waterbird": 2}
+    assert found == {
+        "right": 0.5,
+        "kept_right": pytest.approx(2 / 3),
+        "generated/landbird": 1,
+        "generated/waterbird": 3,
+        "kept/landbird": 1,
+        "kept/waterbird": 2,
+    }
     verdicts.loc[0, "right"] = pd.NA
     assert picture_measures(rows, WATERBIRDS, verdicts)["right"] is None
 

@@ -30,8 +30,9 @@ def test_neighbouring_fields_do_not_run_together():
 
 
 def test_a_stage_generator_repeats_itself():
-    assert torch.equal(torch.rand(9, generator=stage_generator("erm", 0, 1)),
-                       torch.rand(9, generator=stage_generator("erm", 0, 1)))
+    assert torch.equal(
+        torch.rand(9, generator=stage_generator("erm", 0, 1)), torch.rand(9, generator=stage_generator("erm", 0, 1))
+    )
 
 
 def test_seed_everything_seeds_three_generators():

@@ -14,9 +14,16 @@ def test_arrays_of_the_shapes_in_the_signature_pass() -> None:
     assert attribution_score(torch.ones(2, 3, 4, 5), torch.ones(2, 4, 5, dtype=torch.bool)).tolist() == [60, 60]
 
 
-@pytest.mark.parametrize("masks", [torch.ones(2, 5, 4, dtype=torch.bool), torch.ones(1, 4, 5, dtype=torch.bool),
-                                   torch.ones(2, 1, 4, 5, dtype=torch.bool), torch.ones(2, 4, 5)],
-                         ids=["sides exchanged", "one mask for two images", "a dimension too many", "no bool"])
+@pytest.mark.parametrize(
+    "masks",
+    [
+        torch.ones(2, 5, 4, dtype=torch.bool),
+        torch.ones(1, 4, 5, dtype=torch.bool),
+        torch.ones(2, 1, 4, 5, dtype=torch.bool),
+        torch.ones(2, 4, 5),
+    ],
+    ids=["sides exchanged", "one mask for two images", "a dimension too many", "no bool"],
+)
 def test_a_tensor_of_another_shape_or_type_is_refused(masks: torch.Tensor) -> None:
     with pytest.raises(TypeCheckError, match="masks"):
         attribution_score(torch.ones(2, 3, 4, 5), masks)

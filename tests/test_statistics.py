@@ -58,7 +58,8 @@ def test_the_interval_is_scipy_s(numbers):
 def test_the_interval_moves_and_stretches_with_its_numbers(numbers, shift, scale):
     one, other = interval(numbers), interval([shift + scale * number for number in numbers])
     assert (other.low, other.mean, other.high) == pytest.approx(
-        tuple(shift + scale * end for end in (one.low, one.mean, one.high)), abs=1e-6)
+        tuple(shift + scale * end for end in (one.low, one.mean, one.high)), abs=1e-6
+    )
     assert one.low <= one.mean <= one.high
 
 
@@ -107,8 +108,13 @@ def test_differences_are_paired_by_seed():
 
 
 def test_values_come_by_seed_of_one_split_and_measure():
-    results = pd.concat([table(("a", 2, 0.25), ("a", 1, 0.5)), table(("a", 1, 0.9), split="val"),
-                         table(("a", 1, 7.0), measure="seconds", split="train")])
+    results = pd.concat(
+        [
+            table(("a", 2, 0.25), ("a", 1, 0.5)),
+            table(("a", 1, 0.9), split="val"),
+            table(("a", 1, 7.0), measure="seconds", split="train"),
+        ]
+    )
     assert values(results, "a", "worst_group", scale=100).to_dict() == {1: 50.0, 2: 25.0}
     assert values(results, "a", "worst_group").index.tolist() == [1, 2]
     assert values(results, "a", "seconds", "train").to_dict() == {1: 7.0}
@@ -135,17 +141,20 @@ def test_what_was_not_measured_has_no_row():
 
 
 def test_a_table_is_read_as_it_was_written(tmp_path):
-    results = result_rows("b", "null", 3, "test", {"average": 0.5, "group_accuracy/a, on \"b\"": 1 / 3})
+    results = result_rows("b", "null", 3, "test", {"average": 0.5, 'group_accuracy/a, on "b"': 1 / 3})
     results.to_csv(tmp_path / "results.csv", index=False)
     pd.testing.assert_frame_equal(read_results(tmp_path / "results.csv"), results, check_dtype=False)
 
 
-@pytest.mark.parametrize(("text", "words"), [
-    ("benchmark,arm,seed,split,measure\n", "lacks value"),
-    ("benchmark,arm,seed,split,measure,value\nb,a,1,test,m,\n", "line 2.*no number"),
-    ("benchmark,arm,seed,split,measure,value\nb,a,one,test,m,1\n", "line 2.*no number"),
-    ("benchmark,arm,seed,split,measure,value\nb,a,1,test,m,1\nb,a,1,test,m,2\n", "line 3.*says again"),
-])
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("benchmark,arm,seed,split,measure\n", "lacks value"),
+        ("benchmark,arm,seed,split,measure,value\nb,a,1,test,m,\n", "line 2.*no number"),
+        ("benchmark,arm,seed,split,measure,value\nb,a,one,test,m,1\n", "line 2.*no number"),
+        ("benchmark,arm,seed,split,measure,value\nb,a,1,test,m,1\nb,a,1,test,m,2\n", "line 3.*says again"),
+    ],
+)
 def test_a_faulty_table_is_refused_with_its_line(tmp_path, text, words):
     path = tmp_path / "results.csv"
     path.write_text(text)
@@ -179,8 +188,9 @@ def test_a_curve_is_its_points(rows, keeps):
     scores, bounds = scores / 10, np.linspace(0, 1, 6)
     precision, recall = precision_recall_curve(scores, right, bounds, keeps, among)
     for bound, p, r in zip(bounds, precision, recall, strict=True):
-        keep = np.array([a and (s < bound if keeps == "below" else s > bound)
-                         for s, a in zip(scores, among, strict=True)])
+        keep = np.array(
+            [a and (s < bound if keeps == "below" else s > bound) for s, a in zip(scores, among, strict=True)]
+        )
         assert np.array_equal([p, r], precision_recall(keep, right), equal_nan=True)
     steps = np.diff(recall) * (1 if keeps == "below" else -1)
     assert (np.isnan(steps) | (steps >= 0)).all()

@@ -57,8 +57,10 @@ def test_atomic_path_leaves_nothing_and_spoils_nothing_after_a_failure(tmp_path)
 
 def test_a_killed_write_leaves_no_file_and_its_repetition_no_litter(tmp_path):
     target = tmp_path / "a.txt"
-    code = ("import os, signal, sys; from dbb.store import atomic_path\n"
-            "with atomic_path(sys.argv[1]) as p:\n    p.write_text('half'); os.kill(os.getpid(), signal.SIGKILL)")
+    code = (
+        "import os, signal, sys; from dbb.store import atomic_path\n"
+        "with atomic_path(sys.argv[1]) as p:\n    p.write_text('half'); os.kill(os.getpid(), signal.SIGKILL)"
+    )
     assert subprocess.run([sys.executable, "-c", code, str(target)]).returncode == -9
     assert not target.exists()
     with store.atomic_path(target) as temporary:

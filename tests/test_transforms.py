@@ -34,7 +34,7 @@ def test_boxes_lie_inside_and_have_the_asked_for_area_and_ratio(seed, size):
     assert (left >= 0).all() and (top >= 0).all()
     assert (left + width <= size).all() and (top + height <= size).all()
     slack = 1 / size  # sides are rounded to whole px
-    area, ratio = width * height / size ** 2, width / height
+    area, ratio = width * height / size**2, width / height
     assert (area >= AREAS[0] - 2 * slack).all() and (area <= AREAS[1] + 2 * slack).all()
     assert (ratio >= RATIOS[0] * (1 - 4 * slack)).all() and (ratio <= RATIOS[1] * (1 + 4 * slack)).all()
 

@@ -33,8 +33,11 @@ def assemble(plan: Plan, target: Path) -> None:
     """
     root, pages = project_root(), plan.pages(plan.seed)
     book = root / "book"
-    content = {path.relative_to(book): path.read_bytes() for path in book.rglob("*")
-               if path.is_file() and path.relative_to(book).parts[0] not in LEFT_OUT}
+    content = {
+        path.relative_to(book): path.read_bytes()
+        for path in book.rglob("*")
+        if path.is_file() and path.relative_to(book).parts[0] not in LEFT_OUT
+    }
     for name, page in pages.items():
         content[Path("chapters", f"{name}.ipynb")] = chapter_text(root / page.source, page.path).encode()
     records = run_records(resolve(plan.folder), plan.seed)
@@ -53,8 +56,7 @@ def assemble(plan: Plan, target: Path) -> None:
 
 
 def _files(folder: Path) -> list[Path]:
-    return [path for path in folder.rglob("*")
-            if path.is_file() and path.relative_to(folder).parts[0] not in LEFT_OUT]
+    return [path for path in folder.rglob("*") if path.is_file() and path.relative_to(folder).parts[0] not in LEFT_OUT]
 
 
 def _put_beside(target: Path, folder: Path) -> None:
@@ -83,9 +85,26 @@ def build(source: Path, target: Path) -> bool:
     record.unlink(missing_ok=True)
     program = Path(sys.executable).with_name("jupyter-book")
     with watched("the book"):
-        subprocess.run([program, "build", source, "--config", "_config.yml", "--toc", "_toc.yml", "--path-output",
-                        target, "-W", "-n", "--keep-going", "--quiet"], cwd=project_root(), check=True,
-                       stdout=subprocess.DEVNULL)  # where the pages are, three times; warnings go to stderr
+        subprocess.run(
+            [
+                program,
+                "build",
+                source,
+                "--config",
+                "_config.yml",
+                "--toc",
+                "_toc.yml",
+                "--path-output",
+                target,
+                "-W",
+                "-n",
+                "--keep-going",
+                "--quiet",
+            ],
+            cwd=project_root(),
+            check=True,
+            stdout=subprocess.DEVNULL,
+        )  # where the pages are, three times; warnings go to stderr
     write_json(record, made_from)
     return True
 
@@ -93,27 +112,50 @@ def build(source: Path, target: Path) -> bool:
 def _made_from(source: Path) -> dict[str, str]:
     """Digests of what a book is built from: its content, its configuration, and what its extension reads."""
     root = project_root()
-    read = [*_files(source), root / "_config.yml", root / "_toc.yml", *(root / "book" / "_ext").glob("*.py"),
-            *(root / "notebooks").glob("*.ipynb")]
-    parts = {"book": read, "package": (root / "dbb").rglob("*.py"),
-             "results": (path for path in (root / "results").rglob("*") if path.is_file())}
-    return {part: digest_of([[str(path), file_digest(path)] for path in sorted(paths)])
-            for part, paths in parts.items()}
+    read = [
+        *_files(source),
+        root / "_config.yml",
+        root / "_toc.yml",
+        *(root / "book" / "_ext").glob("*.py"),
+        *(root / "notebooks").glob("*.ipynb"),
+    ]
+    parts = {
+        "book": read,
+        "package": (root / "dbb").rglob("*.py"),
+        "results": (path for path in (root / "results").rglob("*") if path.is_file()),
+    }
+    return {
+        part: digest_of([[str(path), file_digest(path)] for path in sorted(paths)]) for part, paths in parts.items()
+    }
 
 
 # ------------------------------------------------------------------------------------------------ what became of it
+
 
 def report(plan: Plan, since: datetime, built: bool, index: Path) -> str:
     """Return which pages and stages were made since a time, the run's numbers, and where the book is."""
     records = run_records(resolve(plan.folder), plan.seed)
     committed = read_json(project_root() / "book" / "runs.json")
     pages = {name: read_record(page.path) for name, page in plan.pages(plan.seed).items()}
-    made = {name: record["seconds"] for name, record in pages.items()
-            if record is not None and datetime.fromisoformat(record["made"]) >= since}
+    made = {
+        name: record["seconds"]
+        for name, record in pages.items()
+        if record is not None and datetime.fromisoformat(record["made"]) >= since
+    }
     stages = [_stage_line(record, since) for record in records]
-    return "\n".join([
-        "", _pages_line(made, len(pages)), "", "stages", *stages, "", headline(records, committed), "",
-        f"The book, {'built now' if built else 'found as it is'}: {index}"])
+    return "\n".join(
+        [
+            "",
+            _pages_line(made, len(pages)),
+            "",
+            "stages",
+            *stages,
+            "",
+            headline(records, committed),
+            "",
+            f"The book, {'built now' if built else 'found as it is'}: {index}",
+        ]
+    )
 
 
 def _pages_line(made: dict[str, float], n_pages: int) -> str:

@@ -10,8 +10,22 @@ from dbb.models.devices import MEMORY_BATCH
 from dbb.models.sources import find_source
 from dbb.store import NOTEBOOKS, READINGS, RESULTS, resolve
 
-KEYS = ("benchmark", "seed", "seeds", "runs", "results", "parameters", "shards", "memory", "compiled", "device",
-        "classifier", "checkpoint", "inpainting", "segmenter")
+KEYS = (
+    "benchmark",
+    "seed",
+    "seeds",
+    "runs",
+    "results",
+    "parameters",
+    "shards",
+    "memory",
+    "compiled",
+    "device",
+    "classifier",
+    "checkpoint",
+    "inpainting",
+    "segmenter",
+)
 TEXTS = ("benchmark", "runs", "results", "device", "classifier", "checkpoint", "inpainting", "segmenter")
 
 
@@ -33,15 +47,18 @@ def check_config(config: Mapping[str, Any]) -> None:
     if "benchmark" in given:
         get_benchmark(given["benchmark"])
     if "memory" in given and given["memory"] not in MEMORY_BATCH:
-        raise InputError(f"memory = {given['memory']}: choose {', '.join(map(str, MEMORY_BATCH))}, in GiB, the "
-                         "largest that your GPU has")
+        raise InputError(
+            f"memory = {given['memory']}: choose {', '.join(map(str, MEMORY_BATCH))}, in GiB, the "
+            "largest that your GPU has"
+        )
     _check_models(given)
 
 
 def _check_parameters(parameters: Any) -> None:
     if not isinstance(parameters, Mapping):
-        raise InputError(f"parameters = {parameters!r}: give notebook names, each with its parameters, in a file for "
-                         "--configfile")
+        raise InputError(
+            f"parameters = {parameters!r}: give notebook names, each with its parameters, in a file for --configfile"
+        )
     _refuse_others("notebook in parameters", parameters, (*NOTEBOOKS.values(), RESULTS, *READINGS))
     for notebook, values in parameters.items():
         if not isinstance(values or {}, Mapping):

@@ -62,7 +62,7 @@ def install(lock: Path) -> int:
     with subprocess.Popen(pip, stdout=there) as process:
         os.close(there)
         for text in told(lines_of(here), wanted):
-            print(f"\033[K{text[:shutil.get_terminal_size().columns - 1]}", end="\r", flush=True)
+            print(f"\033[K{text[: shutil.get_terminal_size().columns - 1]}", end="\r", flush=True)
     os.close(here)
     print("\033[K", end="", flush=True)
     return process.returncode

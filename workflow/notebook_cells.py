@@ -28,8 +28,12 @@ def read_notebook(path: Path) -> dict[str, Any]:
 
 def cells_digest(notebook: Mapping[str, Any]) -> str:
     """Return a hash of the cells' types, sources and tags, 64 hexadecimal digits."""
-    return digest_of([[cell["cell_type"], "".join(cell["source"]), sorted(cell["metadata"].get("tags", []))]
-                      for cell in notebook["cells"]])
+    return digest_of(
+        [
+            [cell["cell_type"], "".join(cell["source"]), sorted(cell["metadata"].get("tags", []))]
+            for cell in notebook["cells"]
+        ]
+    )
 
 
 def code_of(notebook: Mapping[str, Any]) -> str:

@@ -153,6 +153,7 @@ def settings_of(value: Any) -> Any:
 
 # ------------------------------------------------------------------------------------------------ making it
 
+
 def read_record(page: Path) -> dict[str, Any] | None:
     """Return what a page says of its making: "made_from", "made", when, and "seconds"; None where there is none."""
     found = _or_none(lambda: read_notebook(page))
@@ -172,8 +173,14 @@ def make(page: Page, device: str | None = None) -> list[str]:
             with atomic_path(page.path) as temporary:
                 clock = time.perf_counter()
                 _execute(page, temporary, {} if device is None else {"device": device})
-                _mark(temporary, {"made": datetime.now(UTC).isoformat(), "seconds": time.perf_counter() - clock,
-                                  "made_from": made_from | {"own": page.own()}})
+                _mark(
+                    temporary,
+                    {
+                        "made": datetime.now(UTC).isoformat(),
+                        "seconds": time.perf_counter() - clock,
+                        "made_from": made_from | {"own": page.own()},
+                    },
+                )
         os.utime(page.path)
     return changes
 
@@ -184,8 +191,9 @@ def _execute(page: Page, target: Path, more: Mapping[str, Any]) -> None:
     root = project_root()
     os.environ["PYTHONWARNINGS"] = ",".join(filter(None, [os.environ.get("PYTHONWARNINGS"), NO_WIDGETS]))
     try:
-        execute_notebook(root / page.source, target, {**page.parameters, **more}, cwd=root, progress_bar=False,
-                         extra_arguments=QUIET)
+        execute_notebook(
+            root / page.source, target, {**page.parameters, **more}, cwd=root, progress_bar=False, extra_arguments=QUIET
+        )
     except PapermillExecutionError as error:
         raise FailedCell(error.evalue if error.ename == InputError.__name__ else str(error)) from error
 

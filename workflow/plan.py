@@ -89,8 +89,11 @@ class Plan:
 
     def page(self, notebook: str, seed: int = 0, shard: int | None = None) -> Page:
         """Return a page with its parameters."""
-        return Page(Path("notebooks", f"{notebook}.ipynb"), resolve(self.path(notebook, seed, shard)),
-                    self.parameters(notebook, seed, shard))
+        return Page(
+            Path("notebooks", f"{notebook}.ipynb"),
+            resolve(self.path(notebook, seed, shard)),
+            self.parameters(notebook, seed, shard),
+        )
 
     def pages(self, seed: int) -> dict[str, Page]:
         """Return notebook -> page of one run's book."""

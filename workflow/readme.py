@@ -23,8 +23,10 @@ def run_table(records: Records, benchmark: Benchmark) -> str:
     seed = next(record["seed"] for record in records if "seed" in record)
     table = accuracy_table(measured(records), benchmark.group_names)
     rows = [[name, f"{row['ERM']:.1%}", f"{row['DBB']:.1%}", f"{row['change']:+.1f}"] for name, row in table.iterrows()]
-    caption = (f"Test accuracy on {benchmark.title} in the run that the book shows, seed {seed}; change in points. The "
-               "settings were chosen on this seed's validation split: the table above is the one to quote.")
+    caption = (
+        f"Test accuracy on {benchmark.title} in the run that the book shows, seed {seed}; change in points. The "
+        "settings were chosen on this seed's validation split: the table above is the one to quote."
+    )
     return f"{caption}\n\n{markdown_table(['', 'ERM', 'DBB', 'change'], rows)}\n"
 
 

@@ -10,8 +10,19 @@ from dbb.store import NOTEBOOKS, read_json
 
 Records = Sequence[Mapping[str, Any]]
 
-KEPT = ("stage", "metrics", "counts", "versions", "git", "device", "threads", "started", "wall_s", "peak_memory_mb",
-        "peak_gpu_memory_mb")
+KEPT = (
+    "stage",
+    "metrics",
+    "counts",
+    "versions",
+    "git",
+    "device",
+    "threads",
+    "started",
+    "wall_s",
+    "peak_memory_mb",
+    "peak_gpu_memory_mb",
+)
 FROM = ("benchmark", "seed", "settings")
 MODELS = {"ERM": "erm", "DBB": "retrained"}
 BOOK = ("mini-waterbirds", 0)

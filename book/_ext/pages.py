@@ -42,13 +42,12 @@ def parameters_page(notebooks: list[Path]) -> str:
 def runs_page(runs: list[dict[str, Any]]) -> str:
     """Return tables of the stages' durations, of the package versions and of the machine."""
     columns = ["stage", "seconds", "peak memory (MB)", "date"]
-    stages = [
-        [r["stage"], f"{r['wall_s']:.1f}", f"{r['peak_memory_mb']:.0f}", r["started"][:10]] for r in runs
-    ]
+    stages = [[r["stage"], f"{r['wall_s']:.1f}", f"{r['peak_memory_mb']:.0f}", r["started"][:10]] for r in runs]
     total = ["**together**", f"**{sum(r['wall_s'] for r in runs):.1f}**", "", ""]
     versions = {name: version for run in runs for name, version in run["versions"].items()}
-    machine = [[key, ", ".join(sorted({str(r[key]) for r in runs if key in r}))]
-               for key in ("device", "threads", "seed")]
+    machine = [
+        [key, ", ".join(sorted({str(r[key]) for r in runs if key in r}))] for key in ("device", "threads", "seed")
+    ]
     return "\n\n".join(
         [
             "## Durations",

@@ -67,6 +67,7 @@ def paper_pages(reported: dict[str, Any], results: Path) -> dict[str, bytes]:
 
 # ------------------------------------------------------------------------------------------------ settings
 
+
 def settings_rows(bm: Benchmark) -> list[list[str]]:
     """Return stage, setting, value and source of all that the entry of a benchmark of the paper sets."""
     stages = {
@@ -76,12 +77,20 @@ def settings_rows(bm: Benchmark) -> list[list[str]]:
         "masks": mask_settings(bm),
         "generation": generation_settings(bm),
         "pruning": pruning_settings(bm),
-        "retraining": [("γ₁, γ₂ (images made into " + ", ".join(bm.classes) + ")",
-                        ", ".join(f"{gamma:g}" for gamma in bm.retraining.gammas), "paper, Table 10"),
-                       *training_settings(bm.retraining, CODE, "paper, Table 10", CODE)],
+        "retraining": [
+            (
+                "γ₁, γ₂ (images made into " + ", ".join(bm.classes) + ")",
+                ", ".join(f"{gamma:g}" for gamma in bm.retraining.gammas),
+                "paper, Table 10",
+            ),
+            *training_settings(bm.retraining, CODE, "paper, Table 10", CODE),
+        ],
     }
-    return [[stage if first else "", *row] for stage, rows in stages.items()
-            for first, row in zip([True] + [False] * len(rows), rows, strict=False)]
+    return [
+        [stage if first else "", *row]
+        for stage, rows in stages.items()
+        for first, row in zip([True] + [False] * len(rows), rows, strict=False)
+    ]
 
 
 def data_settings(bm: Benchmark) -> list[tuple[str, str, str]]:
@@ -157,6 +166,7 @@ def code(text: str) -> str:
 
 # ------------------------------------------------------------------------------------------------ published
 
+
 def published_part(reported: dict[str, Any], bm: Benchmark) -> str:
     """Return the published tables that concern one benchmark: group sizes, accuracies, pruning, an ablation, hours."""
     parts = [
@@ -165,8 +175,10 @@ def published_part(reported: dict[str, Any], bm: Benchmark) -> str:
         "**Accuracy on test, Tables 1 and 2.** Worst group / average in %; a dash: the source gives none.",
         markdown_table(["method", "accuracy"], accuracy_rows(reported, bm)),
         "**Images generated and pruned, Tables 2 and 4.** Kept is the difference of the two columns before it.",
-        markdown_table(["source class", "generated", "pruned", "kept", "of the lowest loss: majority / minority"],
-                       pruning_rows(reported, bm)),
+        markdown_table(
+            ["source class", "generated", "pruned", "kept", "of the lowest loss: majority / minority"],
+            pruning_rows(reported, bm),
+        ),
     ]
     if bm.name in STUDIES:
         study = reported[STUDIES[bm.name]]
@@ -192,11 +204,14 @@ def accuracy_rows(reported: dict[str, Any], bm: Benchmark) -> list[list[str]]:
 def pruning_rows(reported: dict[str, Any], bm: Benchmark) -> list[list[str]]:
     names, generated, pruned = (cell.split(" / ") for cell in rows_of(reported["table2"], bm.title)[0][:3])
     shares = rows_of(reported["table4"], bm.title)[0]
-    return [[name, made, out, str(int(made) - int(out)), share]
-            for name, made, out, share in zip(names, generated, pruned, shares, strict=True)]
+    return [
+        [name, made, out, str(int(made) - int(out)), share]
+        for name, made, out, share in zip(names, generated, pruned, shares, strict=True)
+    ]
 
 
 # ------------------------------------------------------------------------------------------------ measured
+
 
 def measured_part(results: Path, bm: Benchmark) -> str:
     """Return the measured accuracies over the seeds, in % with 95 % intervals, and how they came about; without a
@@ -207,13 +222,17 @@ def measured_part(results: Path, bm: Benchmark) -> str:
         return NOT_RUN.format(name=bm.name)
     measured, times = read_results(folder / RESULTS), pd.read_csv(folder / TIMES)
     measures = {key: name for key, name in MEASURES.items() if key != FULL or (measured["measure"] == FULL).any()}
-    rows = [[title, len(seeds_of(measured, arm)), *(measured_cell(measured, arm, name) for name in measures)]
-            for arm, title in MODELS.items()]
+    rows = [
+        [title, len(seeds_of(measured, arm)), *(measured_cell(measured, arm, name) for name in measures)]
+        for arm, title in MODELS.items()
+    ]
     seeds = ", ".join(map(str, seeds_of(measured, METHOD)))
     caption = f"**Accuracy on test, measured here.** Mean over the seeds {seeds} and its 95 % interval, in %."
-    closing = (f"On average {pictures(measured, 'generated'):,.0f} images were generated and "
-               f"{pictures(measured, 'kept'):,.0f} kept; masks, generation and pruning took {hours(times)} per seed on "
-               f"{', '.join(times.loc[times['stage'] == 'generated', 'device'].unique())}.")
+    closing = (
+        f"On average {pictures(measured, 'generated'):,.0f} images were generated and "
+        f"{pictures(measured, 'kept'):,.0f} kept; masks, generation and pruning took {hours(times)} per seed on "
+        f"{', '.join(times.loc[times['stage'] == 'generated', 'device'].unique())}."
+    )
     return "\n\n".join([caption, markdown_table(["model", "seeds", *measures.values()], rows), closing])
 
 

@@ -28,8 +28,12 @@ def rows() -> list[tuple[Scene, str, str, str]]:
     """Return each picture's scene with its species, place and split, shuffled."""
     rng = np.random.default_rng(scene_seed("held-out", FIRST))
     groups = [(species, place) for species in SPECIES for place in PLACES]
-    wanted = [(*group, split) for split, counts in COUNTS.items()
-              for group, count in zip(groups, counts, strict=True) for _ in range(count)]
+    wanted = [
+        (*group, split)
+        for split, counts in COUNTS.items()
+        for group, count in zip(groups, counts, strict=True)
+        for _ in range(count)
+    ]
     made = []
     for number, which in enumerate(rng.permutation(len(wanted))):
         species, place, split = wanted[which]

@@ -83,8 +83,10 @@ def _named(name: str) -> Benchmark:
     module = name.replace("-", "_")
     entry = _entry(module) if module in modules else None
     if entry is None or entry.name != name:
-        raise InputError(f"unknown benchmark {name!r}: choose one of {', '.join(known_benchmarks())}, or give the path "
-                         "of your own dataset's file (.yml), as the page \"Your own dataset\" says")
+        raise InputError(
+            f"unknown benchmark {name!r}: choose one of {', '.join(known_benchmarks())}, or give the path "
+            'of your own dataset\'s file (.yml), as the page "Your own dataset" says'
+        )
     return entry
 
 

@@ -93,8 +93,13 @@ def _table(top: Path) -> tuple[Table, np.ndarray]:
         with text.open(encoding="utf-8", errors="replace") as file:
             names = [file.readline(), file.readline()][1].split()
         labels = read_table(text, LABELS, sep=r"\s+", skiprows=2, header=None, names=["image_id", *names])
-        splits = read_table(top / f"{PARTITION}.txt", ("image_id", "partition"), sep=r"\s+", header=None,
-                            names=["image_id", "partition"])
+        splits = read_table(
+            top / f"{PARTITION}.txt",
+            ("image_id", "partition"),
+            sep=r"\s+",
+            header=None,
+            names=["image_id", "partition"],
+        )
     else:
         table = _by_name(read_table(top / ONE_TABLE, ONE_TABLE_COLUMNS))
         return table, table.codes("split", SPLITS)

@@ -175,28 +175,36 @@ class Benchmark:
             raise InputError(f"{self.name}: classes {list(self.classes)}: name two or more, each once")
         if len(set(self.attributes)) < len(self.attributes) or not self.attributes:
             raise InputError(f"{self.name}: attributes {list(self.attributes)}: name each once")
-        per_class = {"generation.per_class (K)": self.generation.per_class,
-                     "pruning.thresholds (P)": self.pruning.thresholds, "retraining.gammas": self.retraining.gammas}
+        per_class = {
+            "generation.per_class (K)": self.generation.per_class,
+            "pruning.thresholds (P)": self.pruning.thresholds,
+            "retraining.gammas": self.retraining.gammas,
+        }
         for what, values in per_class.items():
             self.check_per_class(what, values)
         if self.oracle is not None:
             self.check_per_class("oracle_labels", self.oracle_labels)
         for source, target in self.generation.pairs or ():
             if source == target or not {source, target} <= set(range(len(self.classes))):
-                raise InputError(f"{self.name}: generation.pairs has ({source}, {target}): give two different of the "
-                                 f"classes 0 to {len(self.classes) - 1}")
+                raise InputError(
+                    f"{self.name}: generation.pairs has ({source}, {target}): give two different of the "
+                    f"classes 0 to {len(self.classes) - 1}"
+                )
         for template in self.templates:
             if template.count("{}") != 1:
                 raise InputError(f"{self.name}: the prompt {template!r} needs one {{}}, where the token goes")
         if self.inversion.source not in SOURCES:
-            raise InputError(f"{self.name}: inversion.source {self.inversion.source!r}: choose one of "
-                             f"{', '.join(SOURCES)}")
+            raise InputError(
+                f"{self.name}: inversion.source {self.inversion.source!r}: choose one of {', '.join(SOURCES)}"
+            )
 
     def check_per_class(self, what: str, values: Sequence[object]) -> None:
         """Raise InputError unless ``values`` has one value for each class."""
         if len(values) != len(self.classes):
-            raise InputError(f"{self.name}: {what} has {len(values)} values for {len(self.classes)} classes "
-                             f"({', '.join(self.classes)}): give one for each")
+            raise InputError(
+                f"{self.name}: {what} has {len(values)} values for {len(self.classes)} classes "
+                f"({', '.join(self.classes)}): give one for each"
+            )
 
     @property
     def group_names(self) -> tuple[str, ...]:

@@ -87,7 +87,7 @@ def read_yaml(path: Path) -> Section:
     except yaml.YAMLError as error:
         raise InputError(f"{path} is not right as YAML ({' '.join(str(error).split())}): mend that line") from error
     if not isinstance(values, dict):
-        raise InputError(f"{path} must hold lines `key: value`, as the page \"Your own dataset\" shows")
+        raise InputError(f'{path} must hold lines `key: value`, as the page "Your own dataset" shows')
     return Section(path, "", values)
 
 
@@ -98,14 +98,16 @@ class _Loader(yaml.SafeLoader):
 
     yaml_implicit_resolvers = {  # noqa: RUF012
         first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:bool"]
-        for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()}
+        for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    }
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         seen = set()
         for key, _ in node.value:
             if key.value in seen:
-                raise yaml.constructor.ConstructorError(None, None, f"the key {key.value!r} is there twice",
-                                                        key.start_mark)
+                raise yaml.constructor.ConstructorError(
+                    None, None, f"the key {key.value!r} is there twice", key.start_mark
+                )
             seen.add(key.value)
         return super().construct_mapping(node, deep)
 
@@ -114,6 +116,7 @@ _Loader.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile("^([Tt]rue|TR
 
 
 # ---------------------------------------------------------------------------------------------------- kinds of values
+
 
 def text(value: Any) -> str:
     """A text that is not blank."""
@@ -157,10 +160,12 @@ def or_none(kind: Kind) -> Kind:
 
 def one_of(*choices: str) -> Kind:
     """One of some texts."""
+
     def kind(value: Any) -> str:
         if value not in choices:
             raise Wrong(f"one of {', '.join(choices)}")
         return value
+
     return kind
 
 
@@ -173,24 +178,29 @@ def within(kind: Kind, low: float, high: float = math.inf, above: bool = False) 
         if not (low < value if above else low <= value) or value > high:
             raise Wrong(f"{words}{'' if above or high < math.inf else ' on'}")
         return value
+
     return bounded
 
 
 def listed(kind: Kind, n: int | None = None) -> Kind:
     """A list of one or more values of ``kind``, of ``n`` where that is given."""
+
     def several(value: Any) -> tuple[Any, ...]:
         if not isinstance(value, list) or not value or n not in (None, len(value)):
             raise Wrong("a list of " + ("one or more" if n is None else str(n)))
         return tuple(kind(item) for item in value)
+
     return several
 
 
 def for_each(kind: Kind, n: int) -> Kind:
     """One value for each of ``n`` classes: a list of them, or one value for all."""
+
     def each(value: Any) -> tuple[Any, ...]:
         if not isinstance(value, list):
             return (kind(value),) * n
         if len(value) != n:
             raise Wrong(f"one value, or a list with one for each of the {n} classes")
         return tuple(kind(item) for item in value)
+
     return each

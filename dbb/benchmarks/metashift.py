@@ -60,7 +60,7 @@ def validation_positions(n: int) -> np.ndarray:
     pictures these are depends on their file system; how many are cats and how many dogs does not, as cats come first.
     """
     order = np.random.RandomState(SPLIT_SEED).permutation(n)
-    return np.sort(order[math.ceil(TEST_SHARE * n):])
+    return np.sort(order[math.ceil(TEST_SHARE * n) :])
 
 
 def _list(part: Path, groups: tuple[str, ...]) -> Listing:
@@ -82,8 +82,13 @@ GOOGLE_DRIVE_ID = "1WySOxBRkxAUlSokgZrC-0JaWZwcG5UMT"  # named by Wuyxin/DISC an
 
 PLACES = (
     # confirm=t passes the page that says that the file is too large to be scanned for viruses.
-    Place("Google Drive", partial(from_archive, "https://drive.usercontent.google.com/download"
-                                                f"?id={GOOGLE_DRIVE_ID}&export=download&confirm=t")),
+    Place(
+        "Google Drive",
+        partial(
+            from_archive,
+            f"https://drive.usercontent.google.com/download?id={GOOGLE_DRIVE_ID}&export=download&confirm=t",
+        ),
+    ),
 )
 
 BENCHMARK = Benchmark(

@@ -66,9 +66,16 @@ def make_split(folder: Path, split: str, size: int) -> None:
     drawn, groups = split_scenes(split, size)
     rendered = render_all(drawn)
     with atomic_path(folder / f"{split}.npz") as temporary, open(temporary, "wb") as file:
-        np.savez_compressed(file, image=rendered.images, mask=rendered.masks, group=groups,
-                            species=np.array([s.species for s in drawn]), colour=np.array([s.colour for s in drawn]),
-                            place=[s.place for s in drawn], scene_seed=[s.seed for s in drawn])
+        np.savez_compressed(
+            file,
+            image=rendered.images,
+            mask=rendered.masks,
+            group=groups,
+            species=np.array([s.species for s in drawn]),
+            colour=np.array([s.colour for s in drawn]),
+            place=[s.place for s in drawn],
+            scene_seed=[s.seed for s in drawn],
+        )
 
 
 def load_split(folder: Path, split: str) -> ImageSet:
@@ -85,9 +92,14 @@ def load_split(folder: Path, split: str) -> ImageSet:
             arrays = {name: stored[name] for name in ("image", "group", *TRUTH)}
     except Exception as error:
         raise InputError(f"{path} cannot be read ({error}): delete it and run notebook 01-data again") from error
-    return ImageSet(ArrayPixels(arrays["image"]), labels=arrays["group"] // 2, attributes=arrays["group"] % 2,
-                    n_attributes=2, ids=np.arange(len(arrays["group"])),
-                    truth={name: arrays[name] for name in TRUTH})
+    return ImageSet(
+        ArrayPixels(arrays["image"]),
+        labels=arrays["group"] // 2,
+        attributes=arrays["group"] % 2,
+        n_attributes=2,
+        ids=np.arange(len(arrays["group"])),
+        truth={name: arrays[name] for name in TRUTH},
+    )
 
 
 BENCHMARK = Benchmark(

@@ -31,8 +31,22 @@ from dbb.errors import InputError
 from dbb.input_format import InputFormat
 from dbb.store import project_root, resolve
 
-KEYS = ("name", "title", "extends", "classes", "attributes", "group_format", "class_word", "prompts", "mask_prompt",
-        "models", "input", "generation_size", *SECTIONS, "data")
+KEYS = (
+    "name",
+    "title",
+    "extends",
+    "classes",
+    "attributes",
+    "group_format",
+    "class_word",
+    "prompts",
+    "mask_prompt",
+    "models",
+    "input",
+    "generation_size",
+    *SECTIONS,
+    "data",
+)
 MODELS = ("classifier", "inpainting", "segmenter", "oracle", "oracle_labels")
 NO_ATTRIBUTES = {"": ""}
 
@@ -86,8 +100,9 @@ def _find(name: str) -> Path:
     for path in (resolve(name), Path(name).expanduser().resolve()):
         if path.is_file():
             return path
-    raise InputError(f"{name} is missing: give the path of your dataset's file, absolute or relative to "
-                     f"{project_root()}")
+    raise InputError(
+        f"{name} is missing: give the path of your dataset's file, absolute or relative to {project_root()}"
+    )
 
 
 def _name(file: Section) -> str:
@@ -165,7 +180,8 @@ def _input(file: Section, base: Benchmark | None) -> InputFormat:
         size=section.read("size", within(whole, 8), inherited.size if inherited else MISSING),
         margin=section.read("margin", within(whole, 0), inherited.margin if inherited else 0),
         mean=inherited.mean if inherited else IMAGENET_MEAN,
-        std=inherited.std if inherited else IMAGENET_STD)
+        std=inherited.std if inherited else IMAGENET_STD,
+    )
 
 
 def _size_in_eights(value: Any) -> int:
@@ -182,8 +198,10 @@ def _models(file: Section, base: Benchmark | None, classes: tuple[str, ...]) -> 
     oracle, labels = (base.oracle, base.oracle_labels) if base is not None and base.classes == classes else (None, ())
     found["oracle"] = section.read("oracle", or_none(text), oracle)
     found["oracle_labels"] = section.read("oracle_labels", for_each(listed(text), len(classes)), labels)
-    return {key: _model_folder(file, value) if key in MODELS[:4] and section.has(key) and value else value
-            for key, value in found.items()}
+    return {
+        key: _model_folder(file, value) if key in MODELS[:4] and section.has(key) and value else value
+        for key, value in found.items()
+    }
 
 
 def _model_folder(file: Section, spec: str) -> str:
@@ -195,8 +213,9 @@ def _model_folder(file: Section, spec: str) -> str:
     return str(beside.relative_to(root) if beside.is_relative_to(root) else beside)
 
 
-def _data(file: Section, base: Benchmark | None, classes: Mapping[str, str],
-          attributes: Mapping[str, str] | None) -> Files:
+def _data(
+    file: Section, base: Benchmark | None, classes: Mapping[str, str], attributes: Mapping[str, str] | None
+) -> Files:
     section = file.section("data")
     section.check_keys(("pictures", "table", "columns", "fit"))
     pictures = _existing(section, "pictures", Path.is_dir, "folder")
@@ -206,14 +225,19 @@ def _data(file: Section, base: Benchmark | None, classes: Mapping[str, str],
     columns = section.section("columns")
     columns.check_keys(ROLES)
     if columns.has("attribute") and attributes is None:
-        raise columns.error("attribute", " names a column, but the file names no attributes: add `attributes`, or take "
-                                         "the column out")
+        raise columns.error(
+            "attribute", " names a column, but the file names no attributes: add `attributes`, or take the column out"
+        )
     if not section.has("table"):
         if columns.values:
             raise section.error("table", " is missing, but its columns are named: add it, or take `columns` out")
         return Files(PictureTree(class_codes, attribute_codes).list_split, fit, folder=pictures)
-    table = PictureTable(_existing(section, "table", Path.is_file, "file"),
-                         {role: columns.read(role, text, role) for role in ROLES}, class_codes, attribute_codes)
+    table = PictureTable(
+        _existing(section, "table", Path.is_file, "file"),
+        {role: columns.read(role, text, role) for role in ROLES},
+        class_codes,
+        attribute_codes,
+    )
     return Files(table.list_split, fit, folder=pictures)
 
 

@@ -32,8 +32,15 @@ from dbb.benchmarks.fields import (
     within,
 )
 
-Settings = TypeVar("Settings", TrainingSettings, InversionSettings, MaskSettings, GenerationSettings, PruningSettings,
-                   RetrainingSettings)
+Settings = TypeVar(
+    "Settings",
+    TrainingSettings,
+    InversionSettings,
+    MaskSettings,
+    GenerationSettings,
+    PruningSettings,
+    RetrainingSettings,
+)
 
 SECTIONS = {
     "erm": TrainingSettings,
@@ -74,8 +81,9 @@ K nothing is sensible for all, so it must be given.
 """
 
 
-def read_settings(file: Section, classes: Sequence[str], base: Benchmark | None, has_groups: bool,
-                  class_word: str | None) -> dict[str, Any]:
+def read_settings(
+    file: Section, classes: Sequence[str], base: Benchmark | None, has_groups: bool, class_word: str | None
+) -> dict[str, Any]:
     """Return the settings of all stages, by the name of their section.
 
     Args:
@@ -94,13 +102,15 @@ def read_settings(file: Section, classes: Sequence[str], base: Benchmark | None,
             own = ({} if has_groups else {"source": HIGH_LOSS}) | ({"initial_word": class_word} if class_word else {})
         made[name] = _read_section(file.section(name), kind, classes, inherited, own)
     if made["inversion"].source != HIGH_LOSS and not has_groups:
-        raise file.error("inversion.source", f" {made['inversion'].source!r} needs attributes: name them, or take "
-                                             f"{HIGH_LOSS!r}")
+        raise file.error(
+            "inversion.source", f" {made['inversion'].source!r} needs attributes: name them, or take {HIGH_LOSS!r}"
+        )
     return made
 
 
-def _read_section(section: Section, kind: type[Settings], classes: Sequence[str], inherited: Settings | None,
-                  own: dict[str, Any]) -> Settings:
+def _read_section(
+    section: Section, kind: type[Settings], classes: Sequence[str], inherited: Settings | None, own: dict[str, Any]
+) -> Settings:
     """Return one stage's settings.
 
     Args:
@@ -111,8 +121,11 @@ def _read_section(section: Section, kind: type[Settings], classes: Sequence[str]
     for field in fields(kind):
         fallback = own.get(field.name, _fallback(field, inherited, len(classes)))
         if field.name in PER_CLASS and fallback is MISSING and not section.has(field.name):
-            raise section.error(field.name, f" must be given for these {len(classes)} classes: one number for all of "
-                                            f"them, or a list of {len(classes)}")
+            raise section.error(
+                field.name,
+                f" must be given for these {len(classes)} classes: one number for all of "
+                f"them, or a list of {len(classes)}",
+            )
         values[field.name] = section.read(field.name, _kind(field.name, classes), fallback)
     return kind(**values)
 
@@ -137,6 +150,7 @@ def _fallback(field: Field[Any], inherited: Any, n_classes: int) -> Any:
 
 def _pairs(classes: Sequence[str]) -> Kind:
     """Pairs of class names, as pairs of labels."""
+
     def kind(value: Any) -> tuple[tuple[int, int], ...]:
         pairs = listed(listed(one_of(*classes), 2))
         try:
@@ -144,7 +158,9 @@ def _pairs(classes: Sequence[str]) -> Kind:
         except Wrong:
             found = ()
         if not found or any(source == target for source, target in found) or len(set(found)) < len(found):
-            raise Wrong(f"null, for all of them, or a list of pairs [source, target], each once, of two of "
-                        f"{', '.join(classes)}")
+            raise Wrong(
+                f"null, for all of them, or a list of pairs [source, target], each once, of two of {', '.join(classes)}"
+            )
         return found
+
     return kind

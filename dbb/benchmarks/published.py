@@ -37,8 +37,15 @@ def published(class_word: str) -> dict[str, Any]:
 
 def published_erm(epochs: int, batch_size: int, weight_decay: float, augmentation: str) -> TrainingSettings:
     """Return the base models' training: plain SGD at a constant rate, in all of their repositories."""
-    return TrainingSettings(epochs, batch_size, learning_rate=1e-3, weight_decay=weight_decay, optimiser="sgd",
-                            schedule="constant", augmentation=augmentation)
+    return TrainingSettings(
+        epochs,
+        batch_size,
+        learning_rate=1e-3,
+        weight_decay=weight_decay,
+        optimiser="sgd",
+        schedule="constant",
+        augmentation=augmentation,
+    )
 
 
 def published_generation(per_class: tuple[int, int]) -> GenerationSettings:
@@ -51,8 +58,17 @@ def published_pruning(thresholds: tuple[float, float]) -> PruningSettings:
     return PruningSettings(quantile=0.3, thresholds=thresholds, on="logit", steps=50)
 
 
-def published_retraining(batch_size: int, learning_rate: float, gammas: tuple[float, float],
-                         augmentation: str) -> RetrainingSettings:
+def published_retraining(
+    batch_size: int, learning_rate: float, gammas: tuple[float, float], augmentation: str
+) -> RetrainingSettings:
     """Return Table 10's retraining with Adam, for the released code's 60 epochs."""
-    return RetrainingSettings(epochs=60, batch_size=batch_size, learning_rate=learning_rate, weight_decay=0.0,
-                              optimiser="adam", schedule="constant", augmentation=augmentation, gammas=gammas)
+    return RetrainingSettings(
+        epochs=60,
+        batch_size=batch_size,
+        learning_rate=learning_rate,
+        weight_decay=0.0,
+        optimiser="adam",
+        schedule="constant",
+        augmentation=augmentation,
+        gammas=gammas,
+    )

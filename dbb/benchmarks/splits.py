@@ -111,8 +111,10 @@ def _listing(benchmark: Benchmark, split: str) -> Listing:
     files, folder = files_of(benchmark), folder_of(benchmark)
     listing = files.list_split(folder, split)
     if not len(listing.paths):
-        raise InputError(f"{folder}: no pictures of {benchmark.name} are listed for the split {split!r}: run "
-                         "`python -m dbb.data verify` on it, and list some")
+        raise InputError(
+            f"{folder}: no pictures of {benchmark.name} are listed for the split {split!r}: run "
+            "`python -m dbb.data verify` on it, and list some"
+        )
     return files.draw(listing) if split == "train" and files.draw is not None else listing
 
 

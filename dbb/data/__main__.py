@@ -18,8 +18,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m dbb.data", description=__doc__)
     parser.add_argument("what", choices=("get", "verify"), help="get: download what is not there, then verify")
     parser.add_argument("name", help=f"one of {', '.join(known_benchmarks())}, or your own dataset's file (.yml)")
-    parser.add_argument("--folder", type=Path, help="the dataset's folder; default: data/sets/NAME, or $DBB_DATA/NAME, "
-                        "or what the dataset's file says")
+    parser.add_argument(
+        "--folder",
+        type=Path,
+        help="the dataset's folder; default: data/sets/NAME, or $DBB_DATA/NAME, or what the dataset's file says",
+    )
     given = parser.parse_args(arguments)
     show_lines()
     try:

@@ -82,8 +82,11 @@ class CachedPixels:
         """Whether the array is there, whole, and made from exactly these files."""
         try:
             record = read_json(self._record)
-            return (record["digest"] == digest and "content" in record
-                    and np.load(self.path, mmap_mode="r").shape == self._shape)
+            return (
+                record["digest"] == digest
+                and "content" in record
+                and np.load(self.path, mmap_mode="r").shape == self._shape
+            )
         except (InputError, OSError, ValueError, KeyError, TypeError):
             return False
 
@@ -100,11 +103,14 @@ class CachedPixels:
                 pixels = self.source.read(range(start, min(start + CHUNK, self.n)), self.size)
                 file.write(pixels.numpy().data)
                 content.update(pixels.numpy().data)
-        write_json(self._record, {"digest": digest, "content": content.hexdigest(), "images": self.n,
-                                  "size": self.size})
+        write_json(
+            self._record, {"digest": digest, "content": content.hexdigest(), "images": self.n, "size": self.size}
+        )
 
     def _check_room(self, needed: int) -> None:
         free = shutil.disk_usage(self.path.parent).free
         if free < needed:
-            raise InputError(f"{self.path.parent} has {free / 1e9:.1f} GB free, but the decoded pictures take "
-                             f"{needed / 1e9:.1f} GB: make room, or let runs be a folder on another disk")
+            raise InputError(
+                f"{self.path.parent} has {free / 1e9:.1f} GB free, but the decoded pictures take "
+                f"{needed / 1e9:.1f} GB: make room, or let runs be a folder on another disk"
+            )

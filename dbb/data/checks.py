@@ -23,11 +23,18 @@ def check_groups(benchmark: HasData, listings: Mapping[str, Listing]) -> None:
         listings: of all three splits.
     """
     counts = {split: group_counts(benchmark, listings[split]) for split in SPLITS}
-    lacking = [f"{split} has no picture of the class {benchmark.classes[y]!r}" for split in SPLITS
-               for y in np.flatnonzero(counts[split].reshape(len(benchmark.classes), -1).sum(axis=1) == 0)]
+    lacking = [
+        f"{split} has no picture of the class {benchmark.classes[y]!r}"
+        for split in SPLITS
+        for y in np.flatnonzero(counts[split].reshape(len(benchmark.classes), -1).sum(axis=1) == 0)
+    ]
     if not lacking:
-        lacking = [f"test has pictures of the group {benchmark.group_names[g]!r} and val has none"
-                   for g in np.flatnonzero((counts["test"] > 0) & (counts["val"] == 0))]
+        lacking = [
+            f"test has pictures of the group {benchmark.group_names[g]!r} and val has none"
+            for g in np.flatnonzero((counts["test"] > 0) & (counts["val"] == 0))
+        ]
     if lacking:
-        raise InputError(f"{benchmark.name}: {'; '.join(lacking)}: move pictures between the splits, or leave the "
-                         "class or the group out of all of them")
+        raise InputError(
+            f"{benchmark.name}: {'; '.join(lacking)}: move pictures between the splits, or leave the "
+            "class or the group out of all of them"
+        )

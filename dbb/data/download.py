@@ -30,13 +30,16 @@ def get(benchmark: HasData, folder: Path) -> None:
             sentence, when no place has the dataset.
     """
     if not files_of(benchmark).places:
-        raise InputError(f"{benchmark.name} has no place to be downloaded from: put its pictures where its file says, "
-                         "then run `python -m dbb.data verify` on it")
+        raise InputError(
+            f"{benchmark.name} has no place to be downloaded from: put its pictures where its file says, "
+            "then run `python -m dbb.data verify` on it"
+        )
     if is_there(benchmark, folder):
         return
     if folder.exists() and any(folder.iterdir()):
-        raise InputError(f"{folder} is not empty, but does not hold the dataset {benchmark.name}: move away what is in "
-                         "it")
+        raise InputError(
+            f"{folder} is not empty, but does not hold the dataset {benchmark.name}: move away what is in it"
+        )
     downloads = folder.with_name(f".{folder.name}.downloads")
     _bring(benchmark, folder, downloads)
     shutil.rmtree(downloads)
@@ -70,5 +73,7 @@ def _bring(benchmark: HasData, folder: Path, downloads: Path) -> None:
             return
     shutil.rmtree(making)
     name = benchmark.name
-    raise InputError(f"no place has the dataset {name} ({'; '.join(reasons)}): get it by hand into {folder} as "
-                     f"data/{name}/README.md says, then run `python -m dbb.data verify {name}`")
+    raise InputError(
+        f"no place has the dataset {name} ({'; '.join(reasons)}): get it by hand into {folder} as "
+        f"data/{name}/README.md says, then run `python -m dbb.data verify {name}`"
+    )

@@ -24,9 +24,15 @@ READING = "2"
 """Counts the changes of what `decode` and `square` make of a file: pictures that were decoded before are decoded anew.
 """
 
-TURNS = {2: Image.Transpose.FLIP_LEFT_RIGHT, 3: Image.Transpose.ROTATE_180, 4: Image.Transpose.FLIP_TOP_BOTTOM,
-         5: Image.Transpose.TRANSPOSE, 6: Image.Transpose.ROTATE_270, 7: Image.Transpose.TRANSVERSE,
-         8: Image.Transpose.ROTATE_90}
+TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
 """What sets a picture upright, by the orientation that its camera noted."""
 
 
@@ -86,8 +92,9 @@ class Listing:
 
     def image_set(self, n_attributes: int, fit: Fit) -> ImageSet:
         """Return these pictures as a split of their own, numbered 0..N-1."""
-        return ImageSet(FilePixels(self.paths, fit), self.labels, self.attributes, n_attributes,
-                        ids=np.arange(len(self.paths)))
+        return ImageSet(
+            FilePixels(self.paths, fit), self.labels, self.attributes, n_attributes, ids=np.arange(len(self.paths))
+        )
 
 
 def visible_files(folder: Path) -> list[Path]:
@@ -114,8 +121,9 @@ def _rgb(image: Image.Image) -> Image.Image:
     if image.mode.startswith("I;16"):
         image = Image.fromarray(np.rint(np.asarray(image) / 257).astype(np.uint8))
     elif image.mode in "IF":
-        raise _UnknownRange("has numbers of 32 bits for pixels, whose black and white are not known: save it with 8 or "
-                            "16 bits")
+        raise _UnknownRange(
+            "has numbers of 32 bits for pixels, whose black and white are not known: save it with 8 or 16 bits"
+        )
     # Without this step PIL warns of a palette that has transparent colours.
     return image.convert("RGBA").convert("RGB") if "transparency" in image.info else image.convert("RGB")
 

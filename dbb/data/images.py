@@ -134,8 +134,13 @@ class ImageSet:
         """Return the images at ``positions``, in that order; ``ids`` still name the original split."""
         positions = np.asarray(positions, dtype=np.int64)
         truth = {name: values[positions] for name, values in self.truth.items()}
-        return replace(self, labels=self.labels[positions], attributes=self.attributes[positions],
-                       ids=self.ids[positions], truth=truth)
+        return replace(
+            self,
+            labels=self.labels[positions],
+            attributes=self.attributes[positions],
+            ids=self.ids[positions],
+            truth=truth,
+        )
 
 
 def pixel_digest(images: ImageSet, size: int) -> str:

@@ -26,8 +26,9 @@ def files_of(benchmark: HasData) -> Files:
         InputError: when it has none, as it is drawn.
     """
     if not isinstance(benchmark.data, Files):
-        raise InputError(f"{benchmark.name} is drawn by notebook 01-data and has no files: there is nothing to get or "
-                         "to verify")
+        raise InputError(
+            f"{benchmark.name} is drawn by notebook 01-data and has no files: there is nothing to get or to verify"
+        )
     return benchmark.data
 
 
@@ -46,5 +47,7 @@ def find_top(name: str, folder: Path, inside: Sequence[str], holds: Callable[[Pa
     for top in (folder, *(folder / part for part in inside)):
         if holds(top):
             return top
-    raise InputError(f"{folder} does not hold the dataset {name}: run `python -m dbb.data get {name}`, or place it "
-                     f"there by hand as data/{name}/README.md says (DBB_DATA may name another folder for all datasets)")
+    raise InputError(
+        f"{folder} does not hold the dataset {name}: run `python -m dbb.data get {name}`, or place it "
+        f"there by hand as data/{name}/README.md says (DBB_DATA may name another folder for all datasets)"
+    )

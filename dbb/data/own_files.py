@@ -68,8 +68,11 @@ class PictureTable:
         chosen = np.flatnonzero(self._splits(table) == SPLIT_CODES[split])
         files = table.files(self.columns["path"], folder, chosen)
         labels = table.codes(self.columns["label"], self.classes)
-        attributes = (np.zeros(len(table), np.int64) if self.attributes is None
-                      else table.codes(self.columns["attribute"], self.attributes))
+        attributes = (
+            np.zeros(len(table), np.int64)
+            if self.attributes is None
+            else table.codes(self.columns["attribute"], self.attributes)
+        )
         return Listing(files, labels[chosen], attributes[chosen])
 
     def _splits(self, table: Table) -> np.ndarray:
@@ -112,8 +115,10 @@ def _split_folder(folder: Path, split: str) -> Path:
     found = [path for path in sorted(folder.iterdir()) if path.is_dir() and path.name.lower() in SPLIT_WORDS[split]]
     if len(found) != 1:
         problem = "has no folder" if not found else f"has {' and '.join(path.name for path in found)}"
-        raise InputError(f"{folder} {problem} for the split {split!r}: give it one, called "
-                         f"{' or '.join(SPLIT_WORDS[split])}, or list the pictures in a table (data.table)")
+        raise InputError(
+            f"{folder} {problem} for the split {split!r}: give it one, called "
+            f"{' or '.join(SPLIT_WORDS[split])}, or list the pictures in a table (data.table)"
+        )
     return found[0]
 
 
@@ -124,14 +129,18 @@ def _subfolders(folder: Path, known: Mapping[str, int]) -> Iterator[tuple[int, P
         if not path.is_dir():
             raise InputError(f"{path} lies where only folders belong, named by {', '.join(known)}: move it into one")
         if path.name not in known:
-            raise InputError(f"{path}: {path.name!r} is none of {', '.join(known)}: rename the folder, move it away, "
-                             "or name it in the dataset's file")
+            raise InputError(
+                f"{path}: {path.name!r} is none of {', '.join(known)}: rename the folder, move it away, "
+                "or name it in the dataset's file"
+            )
     yield from sorted((known[path.name], path) for path in found)
 
 
 def _pictures(folder: Path) -> list[Path]:
     deeper = [path for path in sorted(folder.iterdir()) if path.is_dir() and not path.name.startswith(".")]
     if deeper:
-        raise InputError(f"{deeper[0]} is a folder among pictures: move its pictures up, or name the attributes in the "
-                         "dataset's file")
+        raise InputError(
+            f"{deeper[0]} is a folder among pictures: move its pictures up, or name the attributes in the "
+            "dataset's file"
+        )
     return visible_files(folder)

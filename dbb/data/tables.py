@@ -56,8 +56,10 @@ class Table:
         codes = [known[value] for value in values]
         if None in codes:
             wrong = codes.index(None)
-            raise InputError(f"{self.place(wrong)}: column {column!r} holds {values[wrong]!r}, which is none of "
-                             f"{', '.join(meanings)}: put one of them there")
+            raise InputError(
+                f"{self.place(wrong)}: column {column!r} holds {values[wrong]!r}, which is none of "
+                f"{', '.join(meanings)}: put one of them there"
+            )
         return np.array(codes, np.int64)
 
     def files(self, column: str, folder: Path, positions: np.ndarray) -> tuple[Path, ...]:
@@ -71,17 +73,22 @@ class Table:
         seen: dict[str, int] = {}
         for position, name in enumerate(names):
             if not name.strip():
-                raise InputError(f"{self.place(position)}: column {column!r} names no file: fill it in, or delete the "
-                                 "row")
+                raise InputError(
+                    f"{self.place(position)}: column {column!r} names no file: fill it in, or delete the row"
+                )
             if name.startswith("/") or ".." in name:
                 name = names[position] = _inside(name, folder)
                 if name is None:
-                    raise InputError(f"{self.place(position)}: {self.columns[column][position]!r} leads out of "
-                                     f"{folder}: give the path of a picture inside that folder")
+                    raise InputError(
+                        f"{self.place(position)}: {self.columns[column][position]!r} leads out of "
+                        f"{folder}: give the path of a picture inside that folder"
+                    )
             name = names[position] = posixpath.normpath(name)  # ./a.jpg and b//a.jpg are other spellings
             if seen.setdefault(name, position) != position:
-                raise InputError(f"{self.place(position)}: {name!r} has a row already, {self.rows[seen[name]]}: delete "
-                                 "one of the two")
+                raise InputError(
+                    f"{self.place(position)}: {name!r} has a row already, {self.rows[seen[name]]}: delete "
+                    "one of the two"
+                )
         return tuple(folder / names[position] for position in positions)
 
 
@@ -99,8 +106,9 @@ def read_table(path: Path, columns: Sequence[str], remedy: str = "get the file a
     try:
         names, found, first = read(path, columns, options)
     except Exception as error:  # pandas and pyarrow fail in many ways
-        raise InputError(f"{path} cannot be read as a table in UTF-8 ({' '.join(str(error).split())}): "
-                         f"{remedy}") from error
+        raise InputError(
+            f"{path} cannot be read as a table in UTF-8 ({' '.join(str(error).split())}): {remedy}"
+        ) from error
     missing = [column for column in columns if column not in names]
     if missing:
         raise InputError(f"{path} has no column {missing[0]!r}; it has {_some(names)}: {remedy}")
@@ -122,8 +130,13 @@ def _read_text(path: Path, columns: Sequence[str], options: Mapping[str, Any]) -
         with path.open(encoding="utf-8-sig") as file:
             header = file.readline()
         options["sep"] = max(SEPARATORS, key=header.count)
-    options |= {"dtype": str, "keep_default_na": False, "encoding": "utf-8-sig", "skip_blank_lines": False,
-                "index_col": False}
+    options |= {
+        "dtype": str,
+        "keep_default_na": False,
+        "encoding": "utf-8-sig",
+        "skip_blank_lines": False,
+        "index_col": False,
+    }
     names = [str(name).strip() for name in pd.read_csv(path, nrows=0, **options).columns]
     table = pd.read_csv(path, usecols=lambda name: str(name).strip() in columns, **options)
     table = table.rename(columns=str.strip).fillna("")  # a row may end early

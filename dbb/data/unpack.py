@@ -34,8 +34,9 @@ def _untar(archive: Path, folder: Path, tar: tarfile.TarFile) -> None:
     members = tar.getmembers()
     others = [member.name for member in members if not (member.isfile() or member.isdir())]
     if others:
-        raise InputError(f"{archive} is not safe to unpack ({others[0]} is a link or a device): get it from another "
-                         "place")
+        raise InputError(
+            f"{archive} is not safe to unpack ({others[0]} is a link or a device): get it from another place"
+        )
     _require_inside(archive, folder, [member.name for member in members])
     # The filter drops owners and odd permissions too; Python has it from 3.11.4 on, and 3.11.2 is still about.
     safely: dict[str, Any] = {"filter": "data"} if hasattr(tarfile, "data_filter") else {}

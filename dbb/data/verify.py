@@ -68,8 +68,10 @@ class Report:
             counted = any(count.expected is not None for count in self.groups)
             lines.append("all groups as in the paper, all pictures decode" if counted else "all pictures decode")
         else:
-            lines.append(f"{sum(not c.ok for c in self.groups)} groups and {len(self.files)} files are wrong: "
-                         "put the right files there, or move the folder away and get the dataset again")
+            lines.append(
+                f"{sum(not c.ok for c in self.groups)} groups and {len(self.files)} files are wrong: "
+                "put the right files there, or move the folder away and get the dataset again"
+            )
         return "\n".join(lines)
 
 
@@ -84,12 +86,17 @@ def verify(benchmark: HasData, folder: Path) -> Report:
     groups: list[GroupCount] = []
     for split, listing in listings.items():
         expected = (None,) * len(benchmark.group_names) if files.counts is None else files.counts[split]
-        groups += [GroupCount(split, group, want, found) for group, want, found
-                   in zip(benchmark.group_names, expected, group_counts(benchmark, listing).tolist(), strict=True)
-                   if want or found]
+        groups += [
+            GroupCount(split, group, want, found)
+            for group, want, found in zip(
+                benchmark.group_names, expected, group_counts(benchmark, listing).tolist(), strict=True
+            )
+            if want or found
+        ]
     paths = [path for listing in listings.values() for path in listing.paths]
-    return Report(benchmark.title, folder, len(paths), tuple(groups), tuple(_flawed(paths)),
-                  _lacking(benchmark, listings))
+    return Report(
+        benchmark.title, folder, len(paths), tuple(groups), tuple(_flawed(paths)), _lacking(benchmark, listings)
+    )
 
 
 def _lacking(benchmark: HasData, listings: dict[str, Listing]) -> str:
@@ -103,7 +110,7 @@ def _lacking(benchmark: HasData, listings: dict[str, Listing]) -> str:
 def _flawed(paths: list[Path]) -> Iterator[tuple[Path, str]]:
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         for start in track(range(0, len(paths), CHUNK), "decoding every picture"):
-            chunk = paths[start:start + CHUNK]
+            chunk = paths[start : start + CHUNK]
             yield from ((path, what) for path, what in zip(chunk, pool.map(_flaw, chunk), strict=True) if what)
 
 

@@ -70,9 +70,11 @@ def load_checkpoint(path: str | Path, spec: str, n_classes: int, seed: int) -> R
     model = untrained_classifier(spec, n_classes)
     classes = _head_classes(names, path)
     if classes not in (n_classes, IMAGENET_CLASSES, None):
-        raise InputError(f"{path} tells {classes} classes apart and the benchmark has {n_classes}: give a checkpoint "
-                         f"of {n_classes} classes, in the benchmark's order, or of ImageNet's {IMAGENET_CLASSES:,}, "
-                         "whose head is drawn anew")
+        raise InputError(
+            f"{path} tells {classes} classes apart and the benchmark has {n_classes}: give a checkpoint "
+            f"of {n_classes} classes, in the benchmark's order, or of ImageNet's {IMAGENET_CLASSES:,}, "
+            "whose head is drawn anew"
+        )
     trained = classes == n_classes
     if not trained:
         names = {name: value for name, value in names.items() if not name.startswith("head.")}
@@ -86,11 +88,14 @@ def _told(path: Path, classes: int | None, n_classes: int, seed: int) -> str:
     if classes == n_classes:
         return f"{path.name} is a trained classifier of {n_classes} classes: it stands as the base classifier."
     had = "has no head" if classes is None else f"has a head of {classes:,} classes, which was dropped"
-    return (f"{path.name} {had}: a head of {n_classes} was drawn from seed {seed}, and training goes on from this "
-            "backbone, as it would from the ImageNet weights.")
+    return (
+        f"{path.name} {had}: a head of {n_classes} was drawn from seed {seed}, and training goes on from this "
+        "backbone, as it would from the ImageNet weights."
+    )
 
 
 # ------------------------------------------------------------------------------------------------ reading
+
 
 def _state_dict(path: Path) -> Tensors:
     """Return the tensors in the file by name."""
@@ -120,11 +125,13 @@ def _unpickled(path: Path) -> Any:
 
 
 def _refusal(path: Path, code: str) -> str:
-    return (f"{path} holds more than weights: to load it is to run {code}, and whatever else its maker put there. If "
-            "you trust its maker, save the weights alone where the model's code is, and give that file:\n"
-            f"    made = torch.load({str(path)!r}, weights_only=False)\n"
-            "    state = made.state_dict() if hasattr(made, 'state_dict') else made['state_dict']\n"
-            "    torch.save(state, 'weights.pt')")
+    return (
+        f"{path} holds more than weights: to load it is to run {code}, and whatever else its maker put there. If "
+        "you trust its maker, save the weights alone where the model's code is, and give that file:\n"
+        f"    made = torch.load({str(path)!r}, weights_only=False)\n"
+        "    state = made.state_dict() if hasattr(made, 'state_dict') else made['state_dict']\n"
+        "    torch.save(state, 'weights.pt')"
+    )
 
 
 def _find_tensors(value: Any, path: Path) -> Tensors:
@@ -136,12 +143,15 @@ def _find_tensors(value: Any, path: Path) -> Tensors:
             return _find_tensors(value[key], path)
     found = {str(name): tensor for name, tensor in value.items() if isinstance(tensor, torch.Tensor)}
     if not found:
-        raise InputError(f"{path} holds a dict of {_some(map(str, value)) or 'nothing'}, no state dict: save "
-                         f"model.state_dict(), alone or under {', '.join(map(repr, NESTS))}")
+        raise InputError(
+            f"{path} holds a dict of {_some(map(str, value)) or 'nothing'}, no state dict: save "
+            f"model.state_dict(), alone or under {', '.join(map(repr, NESTS))}"
+        )
     return found
 
 
 # ------------------------------------------------------------------------------------------------ matching
+
 
 def _plain_names(state: Tensors, path: Path) -> Tensors:
     """Return the weights without their wrappers' names, the head's as "head.weight" and "head.bias"."""
@@ -150,8 +160,10 @@ def _plain_names(state: Tensors, path: Path) -> Tensors:
         short = WRAPPERS.sub("", name)
         short = HEADS.sub(r"head.\1", short)
         if short in plain:
-            raise InputError(f"{path} has {short} twice, the second time as {name}: save the state dict of one "
-                             "network with one linear head")
+            raise InputError(
+                f"{path} has {short} twice, the second time as {name}: save the state dict of one "
+                "network with one linear head"
+            )
         plain[short] = tensor
     return plain
 
@@ -161,25 +173,38 @@ def _head_classes(names: Tensors, path: Path) -> int | None:
     if weight is None:
         return None
     if weight.ndim != 2:
-        raise InputError(f"{path} has a head of shape {tuple(weight.shape)}: give a checkpoint with a linear head, "
-                         "(classes, features)")
+        raise InputError(
+            f"{path} has a head of shape {tuple(weight.shape)}: give a checkpoint with a linear head, "
+            "(classes, features)"
+        )
     return len(weight)
 
 
 def _fill(model: Classifier, names: Tensors, with_head: bool, path: Path, spec: str) -> None:
     """Copy the weights into ``model``, whose own names are made plain in the same way."""
-    own = {WRAPPERS.sub("", name): value for name, value in model.state_dict().items()
-           if with_head or not name.startswith("head.")}
+    own = {
+        WRAPPERS.sub("", name): value
+        for name, value in model.state_dict().items()
+        if with_head or not name.startswith("head.")
+    }
     # Old files lack these counters, which nothing reads in a network with a fixed momentum.
     missing = sorted(name for name in own.keys() - names.keys() if not name.endswith("num_batches_tracked"))
     unexpected = sorted(names.keys() - own.keys())
-    shapes = sorted(f"{name} {tuple(names[name].shape)}, not {tuple(value.shape)}" for name, value in own.items()
-                    if name in names and names[name].shape != value.shape)
-    faults = [f"{what} {_some(which)}" for what, which in (("it lacks", missing), ("it has besides", unexpected),
-                                                           ("of another shape are", shapes)) if which]
+    shapes = sorted(
+        f"{name} {tuple(names[name].shape)}, not {tuple(value.shape)}"
+        for name, value in own.items()
+        if name in names and names[name].shape != value.shape
+    )
+    faults = [
+        f"{what} {_some(which)}"
+        for what, which in (("it lacks", missing), ("it has besides", unexpected), ("of another shape are", shapes))
+        if which
+    ]
     if faults:
-        raise InputError(f"{path} is no {spec}: {'; '.join(faults)}: give a checkpoint of this architecture, or name "
-                         "the checkpoint's as the benchmark's classifier")
+        raise InputError(
+            f"{path} is no {spec}: {'; '.join(faults)}: give a checkpoint of this architecture, or name "
+            "the checkpoint's as the benchmark's classifier"
+        )
     with torch.no_grad():
         for name, value in own.items():
             if name in names:

@@ -45,7 +45,7 @@ class Classifier(nn.Module):
     def reset_head(self, seed: int) -> None:
         """Draw the head anew: uniform within 1/sqrt(D), as `nn.Linear` does, from ``seed``."""
         generator = stage_generator("classifier head", seed)
-        bound = self.head.in_features ** -0.5
+        bound = self.head.in_features**-0.5
         for parameter in (self.head.weight, self.head.bias):
             values = torch.rand(parameter.shape, generator=generator) * (2 * bound) - bound
             parameter.data.copy_(values)
@@ -128,8 +128,10 @@ def _fast_layout(model: Classifier) -> Classifier:
 def _backbone_folder(spec: str) -> Path:
     folder = resolve(spec)
     if not (folder / "config.json").is_file():
-        raise InputError(f"classifier {spec!r}: no config.json in {folder}: give the folder of a "
-                         f"transformers ResNetModel, or {TORCHVISION_RESNET50!r}")
+        raise InputError(
+            f"classifier {spec!r}: no config.json in {folder}: give the folder of a "
+            f"transformers ResNetModel, or {TORCHVISION_RESNET50!r}"
+        )
     return folder
 
 
@@ -139,13 +141,15 @@ def _folder_backbone(folder: Path) -> tuple[nn.Module, int]:
 
     disable_progress_bar()  # a bar for a few megabytes is noise on a page
     try:
-        resnet, loading = ResNetModel.from_pretrained(folder, dtype=torch.float32, local_files_only=True,
-                                                      output_loading_info=True)
+        resnet, loading = ResNetModel.from_pretrained(
+            folder, dtype=torch.float32, local_files_only=True, output_loading_info=True
+        )
     except (OSError, ValueError, RuntimeError, SafetensorError) as error:
         raise InputError(f"{folder} is not a readable ResNetModel ({error}): restore the folder") from error
     if loading["missing_keys"]:
-        raise InputError(f"{folder} lacks weights of its ResNetModel, e.g. {min(loading['missing_keys'])}: "
-                         "restore the folder")
+        raise InputError(
+            f"{folder} lacks weights of its ResNetModel, e.g. {min(loading['missing_keys'])}: restore the folder"
+        )
     return _PooledResNet(resnet), resnet.config.hidden_sizes[-1]
 
 
@@ -157,15 +161,18 @@ def _torchvision_backbone(pretrained: bool) -> tuple[nn.Module, int]:
         resnet = resnet50(weights=weights if pretrained else None)
     except (URLError, OSError, RuntimeError) as error:
         folder = Path(torch.hub.get_dir()) / "checkpoints"
-        raise InputError(f"the ImageNet weights of ResNet-50 could not be had ({error}): download "
-                         f"{weights.url} elsewhere and put it into {folder}") from error
+        raise InputError(
+            f"the ImageNet weights of ResNet-50 could not be had ({error}): download "
+            f"{weights.url} elsewhere and put it into {folder}"
+        ) from error
     width = resnet.fc.in_features
     resnet.fc = nn.Identity()
     return resnet, width
 
 
-def predict_logits(model: nn.Module, images: ImageSet, input_format: InputFormat,
-                   batch_size: int = 256) -> Float32[Tensor, "N C"]:
+def predict_logits(
+    model: nn.Module, images: ImageSet, input_format: InputFormat, batch_size: int = 256
+) -> Float32[Tensor, "N C"]:
     """Return the logits of all ``images``, on the CPU; ``model`` is left as it was.
 
     Raises:

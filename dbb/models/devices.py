@@ -29,8 +29,9 @@ def pick_device(name: str) -> torch.device:
     try:
         return torch.empty(0, device=name).device
     except (RuntimeError, AssertionError) as error:
-        raise InputError(f"no device {name!r} on this machine ({error}): give 'auto', 'cpu' or one that is "
-                         "there") from error
+        raise InputError(
+            f"no device {name!r} on this machine ({error}): give 'auto', 'cpu' or one that is there"
+        ) from error
 
 
 def default_dtype(device: str | torch.device) -> torch.dtype:

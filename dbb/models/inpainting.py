@@ -19,8 +19,10 @@ SAMPLERS: dict[str, Callable[[SchedulerMixin], SchedulerMixin]] = {
 }
 """Samplers by name: what each makes of a pipeline's own scheduler, on whose noise schedule all of them run."""
 
-def load_inpainting(spec: str, device: str | torch.device = "cpu", dtype: torch.dtype | None = None,
-                    sampler: str = "dpm-solver++") -> StableDiffusionInpaintPipeline:
+
+def load_inpainting(
+    spec: str, device: str | torch.device = "cpu", dtype: torch.dtype | None = None, sampler: str = "dpm-solver++"
+) -> StableDiffusionInpaintPipeline:
     """Load an inpainting pipeline, ready to sample: no safety checker, no progress bar, the fast sampler.
 
     Args:
@@ -37,8 +39,13 @@ def load_inpainting(spec: str, device: str | torch.device = "cpu", dtype: torch.
     try:
         with quiet_loading():
             pipe = StableDiffusionInpaintPipeline.from_pretrained(
-                source.name, revision=source.revision, dtype=dtype or sampling_dtype(device),
-                safety_checker=None, feature_extractor=None, requires_safety_checker=False)
+                source.name,
+                revision=source.revision,
+                dtype=dtype or sampling_dtype(device),
+                safety_checker=None,
+                feature_extractor=None,
+                requires_safety_checker=False,
+            )
     except (OSError, ValueError) as error:
         raise InputError(f"cannot load the inpainting pipeline {spec} ({error}): {source.remedy}") from error
     pipe.scheduler = SAMPLERS[sampler](pipe.scheduler)

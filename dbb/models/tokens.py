@@ -49,21 +49,22 @@ def require_free(tokenizer: CLIPTokenizer, token: str, vectors: int) -> None:
     # One name more than it has vectors: a prompt would be written out with an entry that goes on from them.
     taken = [name for name in token_names(token, vectors + 1) if name in tokenizer.get_vocab()]
     if taken:
-        raise InputError(f"{taken[0]!r} is in the vocabulary already: choose another placeholder, "
-                         "or load the pipeline anew")
+        raise InputError(
+            f"{taken[0]!r} is in the vocabulary already: choose another placeholder, or load the pipeline anew"
+        )
 
 
-def require_token(
-    pipe: StableDiffusionInpaintPipeline, tokenizer: CLIPTokenizer, prompt: str, token: str
-) -> None:
+def require_token(pipe: StableDiffusionInpaintPipeline, tokenizer: CLIPTokenizer, prompt: str, token: str) -> None:
     """Raise InputError unless all ids of ``token``, side by side, are in the encoded ``prompt``."""
     vocabulary = tokenizer.get_vocab()
     others = takewhile(vocabulary.__contains__, (f"{token}_{i}" for i in count(1)))
     wanted = [vocabulary.get(name) for name in (token, *others)]
     ids = tokenize(pipe, tokenizer, [prompt])[0].tolist()
-    if wanted not in (ids[start:start + len(wanted)] for start in range(len(ids))):
-        raise InputError(f"the prompt {prompt!r} does not use the token {token}: load the token, and write it "
-                         f"in the prompt within the first {tokenizer.model_max_length - 2} tokens")
+    if wanted not in (ids[start : start + len(wanted)] for start in range(len(ids))):
+        raise InputError(
+            f"the prompt {prompt!r} does not use the token {token}: load the token, and write it "
+            f"in the prompt within the first {tokenizer.model_max_length - 2} tokens"
+        )
 
 
 def token_file(directory: str | Path, class_name: str) -> Path:
@@ -99,8 +100,10 @@ def add_token(pipe: StableDiffusionInpaintPipeline, path: str | Path) -> int:
     token, embedding = load_token(path)
     width = pipe.text_encoder.get_input_embeddings().weight.shape[1]
     if embedding.shape[-1] != width:
-        raise InputError(f"{path} has {embedding.shape[-1]} values, this text encoder wants {width}: learn the token "
-                         "on the model that shall use it")
+        raise InputError(
+            f"{path} has {embedding.shape[-1]} values, this text encoder wants {width}: learn the token "
+            "on the model that shall use it"
+        )
     return add_embedding(pipe, token, embedding)
 
 
@@ -143,8 +146,11 @@ def nearest_words(
         embedding: (D,), or (n, D), for whose mean they are found.
     """
     suffix = "</w>"
-    words = {t.removesuffix(suffix): i for t, i in pipe.tokenizer.get_vocab().items()
-             if t.endswith(suffix) and len(t) > len(suffix) + 1}
+    words = {
+        t.removesuffix(suffix): i
+        for t, i in pipe.tokenizer.get_vocab().items()
+        if t.endswith(suffix) and len(t) > len(suffix) + 1
+    }
     table = pipe.text_encoder.get_input_embeddings().weight.detach().float().cpu()
     wanted = torch.atleast_2d(embedding.float().cpu()).mean(0)
     cosines = torch.cosine_similarity(table[list(words.values())], wanted, dim=1)

@@ -14,9 +14,18 @@ CROP = 32
 
 def new_autoencoder() -> AutoencoderKL:
     """Return an untrained autoencoder with two levels, hence a scale factor of 2."""
-    return AutoencoderKL(in_channels=3, out_channels=3, latent_channels=4, block_out_channels=(16, 32),
-                         down_block_types=("DownEncoderBlock2D",) * 2, up_block_types=("UpDecoderBlock2D",) * 2,
-                         layers_per_block=1, norm_num_groups=8, sample_size=64, mid_block_add_attention=False)
+    return AutoencoderKL(
+        in_channels=3,
+        out_channels=3,
+        latent_channels=4,
+        block_out_channels=(16, 32),
+        down_block_types=("DownEncoderBlock2D",) * 2,
+        up_block_types=("UpDecoderBlock2D",) * 2,
+        layers_per_block=1,
+        norm_num_groups=8,
+        sample_size=64,
+        mid_block_add_attention=False,
+    )
 
 
 def train_autoencoder(rendered: Rendered, steps: int, work: Path, batch_size: int = 64) -> AutoencoderKL:
@@ -30,8 +39,9 @@ def train_autoencoder(rendered: Rendered, steps: int, work: Path, batch_size: in
         latents = posterior.mean + posterior.std * torch.randn(posterior.mean.shape, generator=generator)
         return reconstruction_loss(model.decode(latents).sample, target) + 1e-6 * posterior.kl().mean()
 
-    model.load_state_dict(train("autoencoder", model, loss_of_step, steps=steps, learning_rate=2e-3, work=work,
-                                weight_decay=0.0))
+    model.load_state_dict(
+        train("autoencoder", model, loss_of_step, steps=steps, learning_rate=2e-3, work=work, weight_decay=0.0)
+    )
     model.register_to_config(scaling_factor=float(1 / latent_std(model.eval(), images[:512])))
     return model
 
@@ -40,8 +50,9 @@ def random_crops(images: torch.Tensor, batch_size: int, generator: torch.Generat
     """Cut one random crop from each of ``batch_size`` random images: uint8 (B, 3, 32, 32)."""
     numbers = torch.randint(len(images), (batch_size,), generator=generator)
     corners = torch.randint(images.shape[-1] - CROP + 1, (batch_size, 2), generator=generator)
-    return torch.stack([images[n, :, y:y + CROP, x:x + CROP]
-                        for n, (y, x) in zip(numbers.tolist(), corners.tolist(), strict=True)])
+    return torch.stack(
+        [images[n, :, y : y + CROP, x : x + CROP] for n, (y, x) in zip(numbers.tolist(), corners.tolist(), strict=True)]
+    )
 
 
 def reconstruction_loss(output: torch.Tensor, target: torch.Tensor) -> torch.Tensor:

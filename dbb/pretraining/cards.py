@@ -19,13 +19,25 @@ from dbb.store import atomic_path, resolve
 from dbb.worlds.waterbirds.world import Rendered, random_scenes, render_all
 
 ABOUT = {
-    "inpainting": ("Inpainting pipeline", "Stable Diffusion 2 inpainting",
-                   "`StableDiffusionInpaintPipeline` of diffusers", ("autoencoder", "painter")),
+    "inpainting": (
+        "Inpainting pipeline",
+        "Stable Diffusion 2 inpainting",
+        "`StableDiffusionInpaintPipeline` of diffusers",
+        ("autoencoder", "painter"),
+    ),
     "segmenter": ("Language segmenter", "LangSAM", "`CLIPSegForImageSegmentation` of transformers", ("segmenter",)),
-    "backbone": ("Backbone of the classifier", "ResNet-50 with ImageNet weights", "`ResNetModel` of transformers",
-                 ("backbone",)),
-    "oracle": ("Oracle", "a person who looks at the generated images", "`ResNetForImageClassification` of transformers",
-               ("oracle",)),
+    "backbone": (
+        "Backbone of the classifier",
+        "ResNet-50 with ImageNet weights",
+        "`ResNetModel` of transformers",
+        ("backbone",),
+    ),
+    "oracle": (
+        "Oracle",
+        "a person who looks at the generated images",
+        "`ResNetForImageClassification` of transformers",
+        ("oracle",),
+    ),
 }
 
 CARD = """# {title}
@@ -58,10 +70,15 @@ def write_card(name: str, work: Path, folder: Path, sheet: np.ndarray | None) ->
         with atomic_path(folder / "samples.png") as temporary:
             plt.imsave(temporary, sheet.repeat(2, 0).repeat(2, 1), format="png")
     card = CARD.format(
-        title=title, stands_for=stands_for, loads=loads, parameters=megabytes / 2, megabytes=megabytes,
+        title=title,
+        stands_for=stands_for,
+        loads=loads,
+        parameters=megabytes / 2,
+        megabytes=megabytes,
         commands="`, then `python -m dbb.pretraining ".join(trainings),
         figures="\n".join(f"- {key.replace('_', ' ')}: {value:.3g}" for key, value in figures.items()),
-        samples="\n## Unpicked samples\n![Samples](samples.png)\n" if sheet is not None else "")
+        samples="\n## Unpicked samples\n![Samples](samples.png)\n" if sheet is not None else "",
+    )
     with atomic_path(folder / "README.md") as temporary:
         temporary.write_text(card)
 
@@ -102,8 +119,10 @@ def segmenter_sheet(scenes: Rendered) -> np.ndarray:
     segmenter = load_segmenter(BENCHMARK.segmenter, BENCHMARK.masks.threshold)
     rows = [images]
     for prompt in ("bird", "heron", "ocean"):
-        masks = [c.masks[0] if len(c.masks) else torch.zeros(64, 64, dtype=torch.bool)
-                 for c in segmenter.segment(images, prompt)]
+        masks = [
+            c.masks[0] if len(c.masks) else torch.zeros(64, 64, dtype=torch.bool)
+            for c in segmenter.segment(images, prompt)
+        ]
         rows.append(torch.stack(masks)[:, None].expand(-1, 3, -1, -1).to(torch.uint8) * 255)
     return tile(torch.cat([part for half in (slice(0, 12), slice(12, 24)) for part in (r[half] for r in rows)]), 12)
 

@@ -27,17 +27,40 @@ class Painter(nn.Module):
 
     def __init__(self, vocabulary: int) -> None:
         super().__init__()
-        self.text_encoder = CLIPTextModel(CLIPTextConfig(
-            vocab_size=vocabulary, hidden_size=96, intermediate_size=192, num_hidden_layers=2,
-            num_attention_heads=4, max_position_embeddings=16, bos_token_id=0, eos_token_id=1, pad_token_id=1))
+        self.text_encoder = CLIPTextModel(
+            CLIPTextConfig(
+                vocab_size=vocabulary,
+                hidden_size=96,
+                intermediate_size=192,
+                num_hidden_layers=2,
+                num_attention_heads=4,
+                max_position_embeddings=16,
+                bos_token_id=0,
+                eos_token_id=1,
+                pad_token_id=1,
+            )
+        )
         self.unet = UNet2DConditionModel(
-            sample_size=32, in_channels=9, out_channels=4, block_out_channels=(32, 64, 128), layers_per_block=1,
+            sample_size=32,
+            in_channels=9,
+            out_channels=4,
+            block_out_channels=(32, 64, 128),
+            layers_per_block=1,
             down_block_types=("DownBlock2D", "CrossAttnDownBlock2D", "CrossAttnDownBlock2D"),
             up_block_types=("CrossAttnUpBlock2D", "CrossAttnUpBlock2D", "UpBlock2D"),
-            cross_attention_dim=96, attention_head_dim=4, norm_num_groups=8)
+            cross_attention_dim=96,
+            attention_head_dim=4,
+            norm_num_groups=8,
+        )
 
-    def forward(self, noisy: torch.Tensor, mask: torch.Tensor, masked_latents: torch.Tensor, timesteps: torch.Tensor,
-                token_ids: torch.Tensor) -> torch.Tensor:
+    def forward(
+        self,
+        noisy: torch.Tensor,
+        mask: torch.Tensor,
+        masked_latents: torch.Tensor,
+        timesteps: torch.Tensor,
+        token_ids: torch.Tensor,
+    ) -> torch.Tensor:
         """Predict v, float32 (B, 4, h, w), for noisy latents (B, 4, h, w), a mask (B, 1, h, w), 1 = paint here."""
         words = self.text_encoder(token_ids).last_hidden_state
         return self.unet(torch.cat([noisy, mask, masked_latents], 1), timesteps, words).sample
@@ -50,9 +73,16 @@ def new_tokenizer() -> CLIPTokenizer:
 
 def new_scheduler() -> DDPMScheduler:
     """Stable Diffusion's noise schedule with v-prediction and a last step of pure noise."""
-    return DDPMScheduler(beta_schedule="scaled_linear", beta_start=0.00085, beta_end=0.012, clip_sample=False,
-                         prediction_type="v_prediction", rescale_betas_zero_snr=True,
-                         timestep_spacing="trailing", steps_offset=1)
+    return DDPMScheduler(
+        beta_schedule="scaled_linear",
+        beta_start=0.00085,
+        beta_end=0.012,
+        clip_sample=False,
+        prediction_type="v_prediction",
+        rescale_betas_zero_snr=True,
+        timestep_spacing="trailing",
+        steps_offset=1,
+    )
 
 
 @dataclass(frozen=True)
@@ -101,8 +131,14 @@ def encode(vae: AutoencoderKL, pixels: torch.Tensor) -> torch.Tensor:
     return vae.encode(pixels).latent_dist.mean * vae.config.scaling_factor
 
 
-def painter_loss(painter: Painter, vae: AutoencoderKL, tokenizer: CLIPTokenizer, scheduler: DDPMScheduler,
-                 batch: Batch, generator: torch.Generator) -> torch.Tensor:
+def painter_loss(
+    painter: Painter,
+    vae: AutoencoderKL,
+    tokenizer: CLIPTokenizer,
+    scheduler: DDPMScheduler,
+    batch: Batch,
+    generator: torch.Generator,
+) -> torch.Tensor:
     """v-prediction loss, weighted to the mask, with the masked image as the inpainting pipeline builds it."""
     device = painter.unet.device
     pixels, masks = batch.pixels.to(device), batch.masks.to(device)
@@ -117,8 +153,9 @@ def painter_loss(painter: Painter, vae: AutoencoderKL, tokenizer: CLIPTokenizer,
     return (weights * error).mean() / weights.mean()
 
 
-def train_painter(rendered: Rendered, vae: AutoencoderKL, steps: int, work: Path, device: str,
-                  batch_size: int = 32) -> Painter:
+def train_painter(
+    rendered: Rendered, vae: AutoencoderKL, steps: int, work: Path, device: str, batch_size: int = 32
+) -> Painter:
     """Train on crops, at the end on whole scenes; returns the moving average of the weights."""
     tokenizer, scheduler = new_tokenizer(), new_scheduler()
     painter = Painter(len(tokenizer)).to(device).to(memory_format=torch.channels_last)
@@ -132,8 +169,9 @@ def train_painter(rendered: Rendered, vae: AutoencoderKL, steps: int, work: Path
         with torch.compiler.set_stance("default" if crop else "force_eager"):
             return painter_loss(painter, vae, tokenizer, scheduler, batch, generator)
 
-    painter.load_state_dict(train("painter", painter, loss_of_step, steps=steps, learning_rate=1e-3, work=work,
-                                  ema_decay=0.9995))
+    painter.load_state_dict(
+        train("painter", painter, loss_of_step, steps=steps, learning_rate=1e-3, work=work, ema_decay=0.9995)
+    )
     return painter.eval()
 
 
@@ -141,6 +179,13 @@ def save_pipeline(painter: Painter, vae: AutoencoderKL, folder: Path) -> None:
     """Write the four parts as a `StableDiffusionInpaintPipeline` folder, in half precision."""
     vae.register_to_config(_name_or_path="")  # else the folder it was loaded from is written down
     pipe = StableDiffusionInpaintPipeline(
-        vae=vae, text_encoder=painter.text_encoder, tokenizer=new_tokenizer(), unet=painter.unet,
-        scheduler=new_scheduler(), safety_checker=None, feature_extractor=None, requires_safety_checker=False)
+        vae=vae,
+        text_encoder=painter.text_encoder,
+        tokenizer=new_tokenizer(),
+        unet=painter.unet,
+        scheduler=new_scheduler(),
+        safety_checker=None,
+        feature_extractor=None,
+        requires_safety_checker=False,
+    )
     pipe.to(torch.float16).save_pretrained(folder)

@@ -15,9 +15,18 @@ from dbb.store import atomic_path, write_json
 LOG_EVERY = 100
 
 
-def train(name: str, model: nn.Module, loss_of_step: Callable[[int, torch.Generator], torch.Tensor], *,
-          steps: int, learning_rate: float, work: Path, ema_decay: float = 0.999, weight_decay: float = 0.01,
-          checkpoint_every: int = 500) -> dict[str, torch.Tensor]:
+def train(
+    name: str,
+    model: nn.Module,
+    loss_of_step: Callable[[int, torch.Generator], torch.Tensor],
+    *,
+    steps: int,
+    learning_rate: float,
+    work: Path,
+    ema_decay: float = 0.999,
+    weight_decay: float = 0.01,
+    checkpoint_every: int = 500,
+) -> dict[str, torch.Tensor]:
     """Run ``steps`` AdamW steps with warm-up and cosine decay; return the moving average of the weights.
 
     loss_of_step(step, generator) draws the batch of a step and returns its loss; the generator depends on the step
@@ -47,14 +56,23 @@ def train(name: str, model: nn.Module, loss_of_step: Callable[[int, torch.Genera
             running = []
         if (step + 1) % checkpoint_every == 0 or step + 1 == steps:
             with atomic_path(checkpoint) as temporary:
-                torch.save({"step": step + 1, "curve": state["curve"], "model": model.state_dict(),
-                            "optimizer": optimizer.state_dict(), "average": average}, temporary)
+                torch.save(
+                    {
+                        "step": step + 1,
+                        "curve": state["curve"],
+                        "model": model.state_dict(),
+                        "optimizer": optimizer.state_dict(),
+                        "average": average,
+                    },
+                    temporary,
+                )
             write_json(work / f"{name}-curve.json", state["curve"])
     return average
 
 
-def _restore(checkpoint: Path, model: nn.Module, optimizer: torch.optim.Optimizer,
-             average: dict[str, torch.Tensor]) -> dict[str, Any]:
+def _restore(
+    checkpoint: Path, model: nn.Module, optimizer: torch.optim.Optimizer, average: dict[str, torch.Tensor]
+) -> dict[str, Any]:
     saved = torch.load(checkpoint, weights_only=True)
     model.load_state_dict(saved["model"])
     optimizer.load_state_dict(saved["optimizer"])

@@ -14,8 +14,9 @@ from dbb.worlds.waterbirds.world import Rendered
 CHECKED = 240  # held-out scenes
 
 
-def check_painter(pipe: StableDiffusionInpaintPipeline, scenes: Rendered, count: int,
-                  ) -> tuple[torch.Tensor, dict[str, float]]:
+def check_painter(
+    pipe: StableDiffusionInpaintPipeline, scenes: Rendered, count: int
+) -> tuple[torch.Tensor, dict[str, float]]:
     """Inpaint ``count`` scenes with all species in turn; return uint8 (count, 3, 64, 64) and the oracle's shares.
 
     right_class, right_species: share (0..1) of images in which the oracle sees what the prompt named.
@@ -38,5 +39,7 @@ def check_painter(pipe: StableDiffusionInpaintPipeline, scenes: Rendered, count:
     assert oracle is not None, "the miniature has one"
     verdict = oracle.judge(painted)
     classes = np.where(np.isin(named, LANDBIRDS), 0, 1)
-    return painted, {"right_class": float((verdict.classes == classes).mean()),
-                     "right_species": float((verdict.species == named).mean())}
+    return painted, {
+        "right_class": float((verdict.classes == classes).mean()),
+        "right_species": float((verdict.species == named).mean()),
+    }

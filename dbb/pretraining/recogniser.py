@@ -21,8 +21,12 @@ from dbb.worlds.waterbirds.scenes import PLACES, SPECIES
 from dbb.worlds.waterbirds.world import Rendered
 
 NO_BIRD = "no bird"
-SHAPE: dict[str, Any] = {"embedding_size": 32, "hidden_sizes": [32, 64, 96, 160], "depths": [1, 1, 1, 1],
-                         "layer_type": "basic"}
+SHAPE: dict[str, Any] = {
+    "embedding_size": 32,
+    "hidden_sizes": [32, 64, 96, 160],
+    "depths": [1, 1, 1, 1],
+    "layer_type": "basic",
+}
 BIRD_NAMES = (*SPECIES, NO_BIRD)
 
 
@@ -39,8 +43,9 @@ class Recogniser(nn.Module):
         return self.head(self.backbone(pixels).pooler_output.flatten(1))
 
 
-def train_recogniser(name: str, rendered: Rendered, epochs: int, work: Path, with_places: bool,
-                     batch_size: int = 64) -> Recogniser:
+def train_recogniser(
+    name: str, rendered: Rendered, epochs: int, work: Path, with_places: bool, batch_size: int = 64
+) -> Recogniser:
     """Train to name the bird and, ``with_places``, the place; batches are flipped at random."""
     model = Recogniser(len(BIRD_NAMES) + (len(PLACES) if with_places else 0)).to(memory_format=torch.channels_last)
     birds = torch.tensor([BIRD_NAMES.index(s.species or NO_BIRD) for s in rendered.scenes])
@@ -53,9 +58,9 @@ def train_recogniser(name: str, rendered: Rendered, epochs: int, work: Path, wit
         if torch.rand((), generator=generator) < 0.5:
             pixels = pixels.flip(-1)
         logits = model(pixels)
-        loss = F.cross_entropy(logits[:, :len(BIRD_NAMES)], birds[numbers])
+        loss = F.cross_entropy(logits[:, : len(BIRD_NAMES)], birds[numbers])
         if with_places:
-            loss = loss + F.cross_entropy(logits[:, len(BIRD_NAMES):], places[numbers])
+            loss = loss + F.cross_entropy(logits[:, len(BIRD_NAMES) :], places[numbers])
         return loss
 
     steps = int(epochs * len(images) // batch_size)
@@ -82,7 +87,9 @@ def save_oracle(model: Recogniser, folder: Path) -> None:
 def recogniser_accuracy(model: Recogniser, rendered: Rendered) -> float:
     """Share of scenes, 0..1, whose bird is named rightly."""
     images = torch.from_numpy(rendered.images).permute(0, 3, 1, 2)
-    predicted = [model(evaluation_input(part, BENCHMARK.input_format))[:, :len(BIRD_NAMES)].argmax(1)
-                 for part in images.split(256)]
+    predicted = [
+        model(evaluation_input(part, BENCHMARK.input_format))[:, : len(BIRD_NAMES)].argmax(1)
+        for part in images.split(256)
+    ]
     truth = np.array([BIRD_NAMES.index(s.species or NO_BIRD) for s in rendered.scenes])
     return float((torch.cat(predicted).numpy() == truth).mean())

@@ -20,14 +20,35 @@ CONTRAST_WEIGHT = 0.3
 
 def new_segmenter(vocabulary: int) -> CLIPSegForImageSegmentation:
     """Return an untrained segmenter for 64-px images with patches of 8 px."""
-    return CLIPSegForImageSegmentation(CLIPSegConfig(
-        text_config={"vocab_size": vocabulary, "hidden_size": 64, "intermediate_size": 128, "num_hidden_layers": 1,
-                     "num_attention_heads": 4, "max_position_embeddings": PROMPT_LENGTH, "bos_token_id": 0,
-                     "eos_token_id": 1, "pad_token_id": 1},
-        vision_config={"hidden_size": 128, "intermediate_size": 256, "num_hidden_layers": 3,
-                       "num_attention_heads": 4, "image_size": SIZE, "patch_size": PATCH},
-        projection_dim=64, extract_layers=[0, 1, 2], reduce_dim=64, decoder_num_attention_heads=4,
-        decoder_intermediate_size=256, use_complex_transposed_convolution=False))
+    return CLIPSegForImageSegmentation(
+        CLIPSegConfig(
+            text_config={
+                "vocab_size": vocabulary,
+                "hidden_size": 64,
+                "intermediate_size": 128,
+                "num_hidden_layers": 1,
+                "num_attention_heads": 4,
+                "max_position_embeddings": PROMPT_LENGTH,
+                "bos_token_id": 0,
+                "eos_token_id": 1,
+                "pad_token_id": 1,
+            },
+            vision_config={
+                "hidden_size": 128,
+                "intermediate_size": 256,
+                "num_hidden_layers": 3,
+                "num_attention_heads": 4,
+                "image_size": SIZE,
+                "patch_size": PATCH,
+            },
+            projection_dim=64,
+            extract_layers=[0, 1, 2],
+            reduce_dim=64,
+            decoder_num_attention_heads=4,
+            decoder_intermediate_size=256,
+            use_complex_transposed_convolution=False,
+        )
+    )
 
 
 def new_tokenizer() -> CLIPTokenizer:
@@ -37,8 +58,13 @@ def new_tokenizer() -> CLIPTokenizer:
 
 def new_processor() -> CLIPImageProcessor:
     """64 px, no cropping, mean and std of one half."""
-    return CLIPImageProcessor(size={"height": SIZE, "width": SIZE}, do_resize=True, do_center_crop=False,
-                              image_mean=[0.5] * 3, image_std=[0.5] * 3)
+    return CLIPImageProcessor(
+        size={"height": SIZE, "width": SIZE},
+        do_resize=True,
+        do_center_crop=False,
+        image_mean=[0.5] * 3,
+        image_std=[0.5] * 3,
+    )
 
 
 def heatmaps(model: CLIPSegForImageSegmentation, pixels: torch.Tensor, token_ids: torch.Tensor) -> torch.Tensor:
@@ -50,8 +76,9 @@ def heatmaps(model: CLIPSegForImageSegmentation, pixels: torch.Tensor, token_ids
     return _decode(model, model.clip.vision_model(pixels, output_hidden_states=True), token_ids)
 
 
-def _decode(model: CLIPSegForImageSegmentation, seen: BaseModelOutputWithPooling, token_ids: torch.Tensor,
-            ) -> torch.Tensor:
+def _decode(
+    model: CLIPSegForImageSegmentation, seen: BaseModelOutputWithPooling, token_ids: torch.Tensor
+) -> torch.Tensor:
     activations = [seen.hidden_states[layer + 1] for layer in model.extract_layers]
     return model.decoder(activations, _read(model, token_ids)).logits
 
@@ -67,8 +94,7 @@ def keywords(scene: Scene, rng: np.random.Generator) -> str:
     return " ".join(chosen or [str(rng.choice(words))])
 
 
-def contrastive_loss(model: CLIPSegForImageSegmentation, pooled: torch.Tensor, token_ids: torch.Tensor,
-                     ) -> torch.Tensor:
+def contrastive_loss(model: CLIPSegForImageSegmentation, pooled: torch.Tensor, token_ids: torch.Tensor) -> torch.Tensor:
     """CLIP's loss between images, by their pooled states (B, D), and their captions, int64 (B, L).
 
     CLIPSeg stands on towers that were trained so. Without it, the decoder here learns to tell birds from places, and
@@ -80,8 +106,9 @@ def contrastive_loss(model: CLIPSegForImageSegmentation, pooled: torch.Tensor, t
     return (F.cross_entropy(logits, own) + F.cross_entropy(logits.T, own)) / 2
 
 
-def prompts_and_targets(rendered: Rendered, numbers: np.ndarray, rng: np.random.Generator,
-                        ) -> tuple[list[str], np.ndarray]:
+def prompts_and_targets(
+    rendered: Rendered, numbers: np.ndarray, rng: np.random.Generator
+) -> tuple[list[str], np.ndarray]:
     """One prompt for each image and its mask, float32 (B, 64, 64): half of them name what is there.
 
     "bird", the species, or the colour and "bird" give the silhouette; a place gives what is not bird; another
@@ -109,8 +136,9 @@ def prompts_and_targets(rendered: Rendered, numbers: np.ndarray, rng: np.random.
     return prompts, np.stack(targets)
 
 
-def train_segmenter(rendered: Rendered, steps: int, work: Path, device: str,
-                    batch_size: int = 32) -> CLIPSegForImageSegmentation:
+def train_segmenter(
+    rendered: Rendered, steps: int, work: Path, device: str, batch_size: int = 32
+) -> CLIPSegForImageSegmentation:
     """Train both towers and the decoder with cross-entropy plus Dice, and the towers with CLIP's loss beside it."""
     tokenizer = new_tokenizer()
     model = new_segmenter(len(tokenizer)).to(device)
@@ -123,8 +151,10 @@ def train_segmenter(rendered: Rendered, steps: int, work: Path, device: str,
         pixels = as_pixels(rendered.images[numbers][:, :, ::flip])
         targets = torch.from_numpy(np.ascontiguousarray(drawn[:, :, ::flip]))
         captions = [keywords(rendered.scenes[number], rng) for number in numbers]
-        prompt_ids, caption_ids = (tokenizer(texts, padding="max_length", truncation=True, return_tensors="pt")
-                                   .input_ids.to(device) for texts in (prompts, captions))
+        prompt_ids, caption_ids = (
+            tokenizer(texts, padding="max_length", truncation=True, return_tensors="pt").input_ids.to(device)
+            for texts in (prompts, captions)
+        )
         seen = model.clip.vision_model(pixels.to(device), output_hidden_states=True)
         masks = mask_loss(_decode(model, seen, prompt_ids), targets.to(device))
         return masks + CONTRAST_WEIGHT * contrastive_loss(model, seen.pooler_output, caption_ids)
@@ -160,11 +190,17 @@ def evaluate_segmenter(model: CLIPSegForImageSegmentation, rendered: Rendered) -
     has_bird = rendered.masks.any((1, 2))
     overlap, union = (found & rendered.masks).sum((1, 2)), (found | rendered.masks).sum((1, 2))
     on_land = np.isin([scene.place for scene in rendered.scenes], LAND_PLACES)
-    elsewhere = np.concatenate([_found(model, pixels[here], prompt) for here, prompt in
-                                ((on_land, WATER_PLACES[0]), (~on_land, LAND_PLACES[0]))])
-    return {"mean_iou": float((overlap[has_bird] / union[has_bird]).mean()),
-            "empty_share": float((found[~has_bird].mean((1, 2)) < 0.01).mean()),
-            "absent_share": float((elsewhere.mean((1, 2)) < 0.01).mean())}
+    elsewhere = np.concatenate(
+        [
+            _found(model, pixels[here], prompt)
+            for here, prompt in ((on_land, WATER_PLACES[0]), (~on_land, LAND_PLACES[0]))
+        ]
+    )
+    return {
+        "mean_iou": float((overlap[has_bird] / union[has_bird]).mean()),
+        "empty_share": float((found[~has_bird].mean((1, 2)) < 0.01).mean()),
+        "absent_share": float((elsewhere.mean((1, 2)) < 0.01).mean()),
+    }
 
 
 def _found(model: CLIPSegForImageSegmentation, pixels: torch.Tensor, prompt: str) -> np.ndarray:

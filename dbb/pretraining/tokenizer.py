@@ -22,7 +22,7 @@ def _pieces(word: str, ranks: dict[Merge, int]) -> list[str]:
         first, second = min(known, key=ranks.__getitem__)
         joined, i = [], 0
         while i < len(pieces):
-            both = pieces[i:i + 2] == [first, second]
+            both = pieces[i : i + 2] == [first, second]
             joined.append(first + second if both else pieces[i])
             i += 2 if both else 1
         pieces = joined

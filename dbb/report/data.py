@@ -16,8 +16,9 @@ def counts_table(counts: Mapping[str, np.ndarray], group_names: Sequence[str]) -
     Args:
         counts: "train", "val" and "test" -> images per group, int64 (G,).
     """
-    table = pd.DataFrame({"training": counts["train"], "validation": counts["val"], "test": counts["test"]},
-                         index=list(group_names)).rename_axis("group")
+    table = pd.DataFrame(
+        {"training": counts["train"], "validation": counts["val"], "test": counts["test"]}, index=list(group_names)
+    ).rename_axis("group")
     shares = table["training"] / max(table["training"].sum(), 1)
     return table.assign(**{"training share": shares})[table.any(axis=1)]
 
@@ -68,8 +69,10 @@ def describe_majority(train_counts: np.ndarray, n_classes: int, group_names: Seq
     largest = [int(group) + n_groups * label for label, group in enumerate(by_class.argmax(axis=1))]
     held = by_class.max(axis=1).sum() / max(by_class.sum(), 1)
     names = ", ".join(f"*{group_names[group]}*" for group in largest)
-    return (f"The *majority* groups, the largest of each class ({names}), hold {held:.1%} of the training split; the "
-            f"others, the *minority*, {1 - held:.1%}.")
+    return (
+        f"The *majority* groups, the largest of each class ({names}), hold {held:.1%} of the training split; the "
+        f"others, the *minority*, {1 - held:.1%}."
+    )
 
 
 def describe_balance(found: np.ndarray, labels: np.ndarray) -> str:
@@ -84,6 +87,9 @@ def describe_balance(found: np.ndarray, labels: np.ndarray) -> str:
     expected = counts.sum(axis=1, keepdims=True) * counts.sum(axis=0) / counts.sum()
     freedom = (counts.shape[0] - 1) * (counts.shape[1] - 1)
     p = float(chdtrc(freedom, ((counts - expected) ** 2 / expected).sum()))
-    verdict = ("no more than chance leaves** between independent draws" if p > 0.05 else
-               "more than chance leaves** between independent draws: this, too, tells the classes apart")
+    verdict = (
+        "no more than chance leaves** between independent draws"
+        if p > 0.05
+        else "more than chance leaves** between independent draws: this, too, tells the classes apart"
+    )
     return f"Over all rows together the shares differ by **{verdict} (chi-squared test of independence, p = {p:.2g})."

@@ -26,8 +26,9 @@ def by_target(manifest: pd.DataFrame, classes: Sequence[str]) -> dict[str, np.nd
     return dict(_rows(manifest, classes, "target_class", "into {0}", "into {0}"))
 
 
-def _rows(manifest: pd.DataFrame, classes: Sequence[str], end: str, alone: str,
-          several: str) -> Iterator[tuple[str, np.ndarray]]:
+def _rows(
+    manifest: pd.DataFrame, classes: Sequence[str], end: str, alone: str, several: str
+) -> Iterator[tuple[str, np.ndarray]]:
     """The rows by one end of the directions: source_class or target_class."""
     sources, targets = (manifest[name].to_numpy() for name in ("source_class", "target_class"))
     ends = manifest[end].to_numpy()

@@ -11,18 +11,7 @@ import pandas as pd
 
 from dbb.metrics import FULL, GROUP_ACCURACY, GROUP_IMAGES, MEASURES
 from dbb.report.style import BASE_COLOUR, INK, METHOD_COLOUR, WIDTH, Figure, fold
-from dbb.statistics import (
-    LEVEL,
-    PERCENT,
-    Interval,
-    complete,
-    interval,
-    paired,
-    percent,
-    seeds_of,
-    values,
-    wilson,
-)
+from dbb.statistics import LEVEL, PERCENT, Interval, complete, interval, paired, percent, seeds_of, values, wilson
 
 OTHER_IMAGES = "worst group, other test images"
 
@@ -44,9 +33,12 @@ def effect_table(results: pd.DataFrame, titles: Mapping[str, str], reference: st
     for arm, title in titles.items():
         measures = {name: str(percent(results, arm, measure)) for measure, name in MEASURES.items()}
         difference = "–" if arm == reference else str(paired(results, arm, reference))
-        rows[title] = {"seeds": len(seeds_of(results, arm)), **measures,
-                       OTHER_IMAGES: other_test_images(results, arm).ends,
-                       f"worst group less {titles[reference]}'s": difference}
+        rows[title] = {
+            "seeds": len(seeds_of(results, arm)),
+            **measures,
+            OTHER_IMAGES: other_test_images(results, arm).ends,
+            f"worst group less {titles[reference]}'s": difference,
+        }
     table = pd.DataFrame(rows).T
     return table.drop(columns=[MEASURES[FULL]]) if (table[MEASURES[FULL]] == "–").all() else table
 
@@ -72,8 +64,12 @@ def differences_table(results: pd.DataFrame, one: str, titles: Mapping[str, str]
     for arm, title in titles.items():
         difference = paired(results, one, arm)
         strict = paired(results, one, arm, level=1 - (1 - LEVEL) / len(titles))
-        rows[title] = {"seeds": len(seeds_of(results, one, arm)), "points above": str(difference),
-                       "without 0": _yes(difference), together: _yes(strict)}
+        rows[title] = {
+            "seeds": len(seeds_of(results, one, arm)),
+            "points above": str(difference),
+            "without 0": _yes(difference),
+            together: _yes(strict),
+        }
     return pd.DataFrame(rows).T
 
 
@@ -92,15 +88,21 @@ def group_table(results: pd.DataFrame, titles: Mapping[str, str], group_names: S
     return pd.DataFrame(rows).T.dropna(axis="columns", how="all")
 
 
-def group_differences_table(results: pd.DataFrame, titles: Mapping[str, str], reference: str,
-                            group_names: Sequence[str]) -> pd.DataFrame:
+def group_differences_table(
+    results: pd.DataFrame, titles: Mapping[str, str], reference: str, group_names: Sequence[str]
+) -> pd.DataFrame:
     """Return a row per arm but ``reference``: how far every group's accuracy stands above that of the reference, as
     "mean [low, high]" in points, paired by seed; groups without images are left out.
     """
     present = [name for name in group_names if len(values(results, reference, GROUP_ACCURACY + name))]
-    rows = {title: {"seeds": len(seeds_of(results, arm, reference)),
-                    **{name: str(paired(results, arm, reference, GROUP_ACCURACY + name)) for name in present}}
-            for arm, title in titles.items() if arm != reference}
+    rows = {
+        title: {
+            "seeds": len(seeds_of(results, arm, reference)),
+            **{name: str(paired(results, arm, reference, GROUP_ACCURACY + name)) for name in present},
+        }
+        for arm, title in titles.items()
+        if arm != reference
+    }
     return pd.DataFrame(rows).T
 
 
@@ -112,8 +114,15 @@ def pairs_table(results: pd.DataFrame, pairs: Sequence[tuple[str, str]], titles:
     for one, other in pairs:
         if seeds := seeds_of(results, one, other):
             difference = paired(results, one, other)
-            rows.append({"worst group of": titles[one], "less that of": titles[other], "seeds": len(seeds),
-                         "points": str(difference), "without 0": _yes(difference)})
+            rows.append(
+                {
+                    "worst group of": titles[one],
+                    "less that of": titles[other],
+                    "seeds": len(seeds),
+                    "points": str(difference),
+                    "without 0": _yes(difference),
+                }
+            )
     return pd.DataFrame(rows)
 
 
@@ -124,8 +133,10 @@ def describe_difference(results: pd.DataFrame, one: str, other: str, titles: Map
     difference, n = paired(results, one, other), len(seeds_of(results, one, other))
     side = "above" if difference.mean > 0 else "below"
     unsure = "" if difference.excludes_zero else f", which {n} seed{'s' * (n != 1)} cannot tell from nothing"
-    return (f"The worst group of “{titles[one]}” stands **{abs(difference.mean):.1f} points {side}** that of "
-            f"“{titles[other]}”, {difference.ends}{unsure}.")
+    return (
+        f"The worst group of “{titles[one]}” stands **{abs(difference.mean):.1f} points {side}** that of "
+        f"“{titles[other]}”, {difference.ends}{unsure}."
+    )
 
 
 def size_titles(arms: Mapping[int, str]) -> dict[str, str]:
@@ -144,10 +155,16 @@ def size_table(results: pd.DataFrame, titles: Mapping[str, str]) -> pd.DataFrame
     results, rows = complete(results, titles), []
     for arm, title in titles.items() if len(results) else ():
         made, kept = (pictures(results, arm, what).mean() for what in ("generated", "kept"))
-        rows.append({"size": title, "seeds": len(seeds_of(results, arm)), "generated": round(made),
-                     "pruned": round(made - kept),
-                     "right before pruning (%)": str(percent(results, arm, "right", "train")),
-                     "worst group (%)": str(percent(results, arm, "worst_group"))})
+        rows.append(
+            {
+                "size": title,
+                "seeds": len(seeds_of(results, arm)),
+                "generated": round(made),
+                "pruned": round(made - kept),
+                "right before pruning (%)": str(percent(results, arm, "right", "train")),
+                "worst group (%)": str(percent(results, arm, "worst_group")),
+            }
+        )
     return pd.DataFrame(rows)
 
 
@@ -170,16 +187,21 @@ def inversion_table(rows: pd.DataFrame) -> pd.DataFrame:
     table = {}
     for name, part in rows.groupby("class", sort=False):
         change = interval(100 * (part["unseen_after"] / part["unseen_before"] - 1))
-        table[name] = {"seeds": len(part), "before": part["unseen_before"].mean(), "after": part["unseen_after"].mean(),
-                       "change (%)": str(change)}
+        table[name] = {
+            "seeds": len(part),
+            "before": part["unseen_before"].mean(),
+            "after": part["unseen_after"].mean(),
+            "change (%)": str(change),
+        }
     return pd.DataFrame.from_dict(table, orient="index")
 
 
 # ------------------------------------------------------------------------------------------------ figure
 
 
-def arms_figure(results: pd.DataFrame, titles: Mapping[str, str], reference: str, method: str,
-                measure: str = "worst_group") -> Figure:
+def arms_figure(
+    results: pd.DataFrame, titles: Mapping[str, str], reference: str, method: str, measure: str = "worst_group"
+) -> Figure:
     """Return a row per arm: every seed a dot, the mean a diamond and a number, and its 95 % interval.
 
     The means of the arms ``reference`` and ``method`` are drawn as lines through all rows.
@@ -189,23 +211,33 @@ def arms_figure(results: pd.DataFrame, titles: Mapping[str, str], reference: str
     seeds = {arm: len(seeds_of(results, arm)) for arm in titles}
     few = {arm: f" ({n} seed{'s' * (n != 1)})" if n < max(seeds.values()) else "" for arm, n in seeds.items()}
     colours = {arm: {reference: BASE_COLOUR, method: METHOD_COLOUR}.get(arm, INK) for arm in titles}
-    dots = pd.DataFrame([(arm, value) for arm in titles for value in values(results, arm, measure, scale=100)],
-                        columns=["arm", "value"])
+    dots = pd.DataFrame(
+        [(arm, value) for arm in titles for value in values(results, arm, measure, scale=100)], columns=["arm", "value"]
+    )
     figure = Figure((WIDTH, 0.8 + 0.34 * len(titles)))
     axes = figure.subplots()
     for arm, colour in ((reference, BASE_COLOUR), (method, METHOD_COLOUR)):
         mean = values(results, arm, measure, scale=100).mean()
         axes.axvline(mean, color=colour, linestyle="--", linewidth=1, zorder=1)
-    shown = {"x": "value", "y": "arm", "order": list(titles), "hue": "arm", "hue_order": list(titles),
-             "palette": colours, "legend": False, "ax": axes}
+    shown = {
+        "x": "value",
+        "y": "arm",
+        "order": list(titles),
+        "hue": "arm",
+        "hue_order": list(titles),
+        "palette": colours,
+        "legend": False,
+        "ax": axes,
+    }
     sns.stripplot(dots, **shown, jitter=False, size=4, alpha=0.55)
     for drawn in axes.collections:
         drawn.set_offsets(np.asarray(drawn.get_offsets()) - (0, 0.24))  # above the interval, which would hide them
     sns.pointplot(dots, **shown, errorbar=ends, linestyle="none", marker="D", markersize=4, err_kws={"linewidth": 2})
     for place, arm in enumerate(titles):
         mean = interval(dots.loc[dots["arm"] == arm, "value"]).mean
-        axes.annotate(f"{mean:.1f}", (1.005, place), xycoords=("axes fraction", "data"), va="center",
-                      color=colours[arm])
+        axes.annotate(
+            f"{mean:.1f}", (1.005, place), xycoords=("axes fraction", "data"), va="center", color=colours[arm]
+        )
     axes.set_yticks(range(len(titles)), [fold(title + few[arm], 2.6, lines=2, size=8) for arm, title in titles.items()])
     axes.set(xlabel=f"{MEASURES.get(measure, measure)} accuracy on test (%)", xlim=(None, 100.5), ylabel="")
     axes.grid(False, axis="y")

@@ -61,12 +61,26 @@ def confusion_figure(counts: np.ndarray, classes: Sequence[str], group_names: Se
         own, begin = group * n_classes // n_groups, 0.0
         for label in (own, *(c for c in range(n_classes) if c != own)):
             share = shares[group, label]
-            axes.barh(place, share, left=begin, height=0.72, color=class_colour(label), edgecolor="white",
-                      alpha=0.9 if label == own else 0.3)
+            axes.barh(
+                place,
+                share,
+                left=begin,
+                height=0.72,
+                color=class_colour(label),
+                edgecolor="white",
+                alpha=0.9 if label == own else 0.3,
+            )
             texts = (f"{classes[label]} {share:.1f} %", f"{share:.1f} %")
             text = next((text for text in texts if text_width(text, 8) < share * percent - 0.1), "")
-            axes.text(begin + share / 2, place, text, ha="center", va="center", fontsize=8,
-                      color=ink_on(class_colour(label)) if label == own else INK)
+            axes.text(
+                begin + share / 2,
+                place,
+                text,
+                ha="center",
+                va="center",
+                fontsize=8,
+                color=ink_on(class_colour(label)) if label == own else INK,
+            )
             begin += share
     axes.grid(False)
     if n_classes > 2:
@@ -98,12 +112,16 @@ def describe_rankings(tables: Mapping[str, pd.DataFrame]) -> str:
     for name, table in tables.items():
         ordered = table["minority"].sort_values(kind="stable")
         if np.isclose(ordered.iloc[0], ordered.iloc[-1]):
-            sentences.append(f"Of the {table['K'].iloc[0]:,} of class *{name}* every way takes {ordered.iloc[0]:,.1f} "
-                             "minority images.")
+            sentences.append(
+                f"Of the {table['K'].iloc[0]:,} of class *{name}* every way takes {ordered.iloc[0]:,.1f} "
+                "minority images."
+            )
             continue
         told = [f"{count:,.1f} ({ranking})" for ranking, count in ordered.items()]
-        sentences.append(f"Of the {table['K'].iloc[0]:,} of class *{name}*, from fewest to most, "
-                         f"{', '.join(told[:-1])} and {told[-1]} are minority images.")
+        sentences.append(
+            f"Of the {table['K'].iloc[0]:,} of class *{name}*, from fewest to most, "
+            f"{', '.join(told[:-1])} and {told[-1]} are minority images."
+        )
     return " ".join(sentences)
 
 
@@ -122,13 +140,21 @@ def describe_losses(losses: np.ndarray, labels: np.ndarray, minority: np.ndarray
         few, many = losses[(labels == label) & minority], np.sort(losses[(labels == label) & ~minority])
         if len(few) and len(many):
             below, ties = np.searchsorted(many, few, "left"), np.searchsorted(many, few, "right")
-            sentences.append(f"Of a minority and a majority image of class *{name}*, the minority image has the higher "
-                             f"loss in **{(below + ties).mean() / 2 / len(many):.1%}** of all pairs.")
+            sentences.append(
+                f"Of a minority and a majority image of class *{name}*, the minority image has the higher "
+                f"loss in **{(below + ties).mean() / 2 / len(many):.1%}** of all pairs."
+            )
     return " ".join(sentences) or "No class has a minority here."
 
 
-def ranking_figure(losses: np.ndarray, labels: np.ndarray, groups: np.ndarray, taken: Sequence[int],
-                   classes: Sequence[str], group_names: Sequence[str]) -> Figure:
+def ranking_figure(
+    losses: np.ndarray,
+    labels: np.ndarray,
+    groups: np.ndarray,
+    taken: Sequence[int],
+    classes: Sequence[str],
+    group_names: Sequence[str],
+) -> Figure:
     """Return, per class, each image's loss by its rank, minority groups on top, and a line where the K lowest end.
 
     Args:
@@ -145,12 +171,23 @@ def ranking_figure(losses: np.ndarray, labels: np.ndarray, groups: np.ndarray, t
         present, sizes = np.unique(groups[members], return_counts=True)
         for group in present[np.argsort(-sizes)]:
             here = groups[members] == group
-            handles[group] = axes.scatter(ranks[here], losses[members][here].clip(1e-7), linewidths=0,
-                                          s=9 if here.mean() > 0.5 else 20, color=group_colour(group))
+            handles[group] = axes.scatter(
+                ranks[here],
+                losses[members][here].clip(1e-7),
+                linewidths=0,
+                s=9 if here.mean() > 0.5 else 20,
+                color=group_colour(group),
+            )
         axes.axvline(taken[label] + 0.5, color=INK, linestyle="--", linewidth=1)
-        axes.annotate(f"← K = {taken[label]:,}", (taken[label] + 0.5, 1), xycoords=("data", "axes fraction"),
-                      xytext=(0, 2), ha="left" if taken[label] < len(members) / 2 else "right",
-                      textcoords="offset points", fontsize=8)
+        axes.annotate(
+            f"← K = {taken[label]:,}",
+            (taken[label] + 0.5, 1),
+            xycoords=("data", "axes fraction"),
+            xytext=(0, 2),
+            ha="left" if taken[label] < len(members) / 2 else "right",
+            textcoords="offset points",
+            fontsize=8,
+        )
         axes.set(yscale="log")
         set_texts(axes, classes[label], "rank by loss, lowest first", pad=16)
     for axes in panels:

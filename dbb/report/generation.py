@@ -32,8 +32,10 @@ def direction_table(manifest: pd.DataFrame, right: np.ndarray, classes: Sequence
     made = (manifest["status"] == "generated").to_numpy()
     truth[made] = right
     directions = {**by_target(manifest, classes), TOGETHER: np.ones(len(manifest), dtype=bool)}
-    rows = {name: {"generated": int((here & made).sum()), "right class": share(truth[here & made])}
-            for name, here in directions.items()}
+    rows = {
+        name: {"generated": int((here & made).sum()), "right class": share(truth[here & made])}
+        for name, here in directions.items()
+    }
     return pd.DataFrame.from_dict(rows, orient="index").astype({"generated": "int64"})
 
 

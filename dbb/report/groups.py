@@ -26,8 +26,9 @@ def group_table(measured: Sequence[Mapping[str, Any]]) -> tuple[np.ndarray, np.n
     return table, np.flatnonzero(np.isfinite(table).any(axis=0))
 
 
-def draw_group_curves(axes: Axes, epochs: Sequence[int], measured: Sequence[Mapping[str, Any]],
-                      group_names: Sequence[str]) -> None:
+def draw_group_curves(
+    axes: Axes, epochs: Sequence[int], measured: Sequence[Mapping[str, Any]], group_names: Sequence[str]
+) -> None:
     """Draw the accuracy of every group that has images over the epochs, a line each.
 
     Args:
@@ -35,8 +36,15 @@ def draw_group_curves(axes: Axes, epochs: Sequence[int], measured: Sequence[Mapp
     """
     table, present = group_table(measured)
     for group in present:
-        axes.plot(epochs, table[:, group], color=group_colour(group), linestyle=group_dashes(group), marker="o",
-                  markersize=3, label=group_names[group])
+        axes.plot(
+            epochs,
+            table[:, group],
+            color=group_colour(group),
+            linestyle=group_dashes(group),
+            marker="o",
+            markersize=3,
+            label=group_names[group],
+        )
     axes.set(ylabel="accuracy on validation (%)")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
 
@@ -48,8 +56,9 @@ def draw_loss(axes: Axes, epochs: Sequence[int], losses: Sequence[float], label:
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
 
 
-def draw_group_bars(axes: Axes, measured: Mapping[str, Mapping[str, Any]], group_names: Sequence[str],
-                    lying: bool | None = None) -> None:
+def draw_group_bars(
+    axes: Axes, measured: Mapping[str, Mapping[str, Any]], group_names: Sequence[str], lying: bool | None = None
+) -> None:
     """Draw the accuracy of every group that has images, a bar per model beside each other: pale for the first, full
     for the last.
 
@@ -61,17 +70,30 @@ def draw_group_bars(axes: Axes, measured: Mapping[str, Mapping[str, Any]], group
 
     table, present = group_table(list(measured.values()))
     lying = len(present) > UPRIGHT if lying is None else lying
-    bars = pd.DataFrame([{"model": model, "place": str(place), "accuracy": table[m, group]}
-                         for m, model in enumerate(measured) for place, group in enumerate(present)])
+    bars = pd.DataFrame(
+        [
+            {"model": model, "place": str(place), "accuracy": table[m, group]}
+            for m, model in enumerate(measured)
+            for place, group in enumerate(present)
+        ]
+    )
     value, place = ("x", "y") if lying else ("y", "x")
-    sns.barplot(bars.fillna({"accuracy": 0.0}), **{value: "accuracy", place: "place"}, hue="model", ax=axes,
-                errorbar=None, gap=0.06, legend=False)
+    sns.barplot(
+        bars.fillna({"accuracy": 0.0}),
+        **{value: "accuracy", place: "place"},
+        hue="model",
+        ax=axes,
+        errorbar=None,
+        gap=0.06,
+        legend=False,
+    )
     containers: list[Any] = axes.containers
     for strength, model, drawn in zip(strengths(len(measured)), range(len(measured)), containers, strict=True):
         for group, bar in zip(present, drawn, strict=True):
             bar.set_facecolor(to_rgba(group_colour(group), strength))
-        axes.bar_label(drawn, [f"{v:.0f}" if np.isfinite(v) else "" for v in table[model, present]], fontsize=7,
-                       padding=1)
+        axes.bar_label(
+            drawn, [f"{v:.0f}" if np.isfinite(v) else "" for v in table[model, present]], fontsize=7, padding=1
+        )
     name_groups(axes, [group_names[group] for group in present], lying)
 
 
@@ -96,6 +118,8 @@ def strengths(n_models: int) -> np.ndarray:
 
 def pale_to_full_legend(axes: Axes, models: Sequence[str]) -> None:
     """Say above the bars which model is how full."""
-    handles = [Patch(color=INK, alpha=strength, label=fold(model, 2.0, lines=2, size=8))
-               for model, strength in zip(models, strengths(len(models)), strict=True)]
+    handles = [
+        Patch(color=INK, alpha=strength, label=fold(model, 2.0, lines=2, size=8))
+        for model, strength in zip(models, strengths(len(models)), strict=True)
+    ]
     axes.legend(handles=handles, loc="lower left", bbox_to_anchor=(0, 1), ncols=min(4, len(models)), borderaxespad=0.2)

@@ -21,8 +21,9 @@ def overlap_histogram(overlaps: Mapping[str, np.ndarray]) -> Figure:
     axes, handles = figure.subplots(), []
     for label, (name, values) in enumerate(overlaps.items()):
         line: dict[str, Any] = {"color": class_colour(label), "linewidth": 1.8}
-        sns.histplot(x=values[np.isfinite(values)], bins=np.linspace(0, 1, 41), element="step", fill=False, ax=axes,
-                     **line)
+        sns.histplot(
+            x=values[np.isfinite(values)], bins=np.linspace(0, 1, 41), element="step", fill=False, ax=axes, **line
+        )
         handles.append(Line2D([], [], label=f"{fold(name, 2.4, lines=2, size=8)} ({len(values):,})", **line))
     axes.set(xlim=(0, 1), xlabel="intersection over union with the true mask", ylabel="images")
     axes.legend(handles=handles, loc="upper left")

@@ -33,8 +33,9 @@ def to_picture(image: Pictures) -> np.ndarray:
     return array.astype(np.uint8) * 255 if array.dtype == bool else array
 
 
-def show_picture(axes: Axes, image: "Pictures | None", cmap: str = "gray", vmin: float | None = None,
-                 vmax: float | None = None) -> None:
+def show_picture(
+    axes: Axes, image: "Pictures | None", cmap: str = "gray", vmin: float | None = None, vmax: float | None = None
+) -> None:
     """Draw one image without ticks; None leaves the place blank.
 
     Args:
@@ -55,10 +56,18 @@ def picture_axes(figure: Figure, left: float, bottom: float, side: float) -> Axe
     return figure.add_axes((left / width, bottom / height, side / width, side / height))
 
 
-def image_grid(rows: Sequence[Sequence["Pictures | None"]], row_labels: Sequence[str] | None = None,
-               column_labels: Sequence[str] | None = None, captions: Sequence[Sequence[str]] | None = None,
-               row_colours: Sequence[str] | None = None, width: float = WIDTH, cmap: str = "gray",
-               vmin: float | None = None, vmax: float | None = None, columns: int = 1) -> Figure:
+def image_grid(
+    rows: Sequence[Sequence["Pictures | None"]],
+    row_labels: Sequence[str] | None = None,
+    column_labels: Sequence[str] | None = None,
+    captions: Sequence[Sequence[str]] | None = None,
+    row_colours: Sequence[str] | None = None,
+    width: float = WIDTH,
+    cmap: str = "gray",
+    vmin: float | None = None,
+    vmax: float | None = None,
+    columns: int = 1,
+) -> Figure:
     """Return a figure of pictures in rows.
 
     Args:
@@ -96,8 +105,15 @@ def image_grid(rows: Sequence[Sequence["Pictures | None"]], row_labels: Sequence
             if above and r == 0:
                 axes.set_title(above[c], pad=4)
             if at_left and c == 0:
-                axes.text(-0.08 / side, 0.5, at_left[r], transform=axes.transAxes, ha="right", va="center",
-                          color=row_colours[r] if row_colours else INK)
+                axes.text(
+                    -0.08 / side,
+                    0.5,
+                    at_left[r],
+                    transform=axes.transAxes,
+                    ha="right",
+                    va="center",
+                    color=row_colours[r] if row_colours else INK,
+                )
             if under[r] and under[r][c]:
                 axes.text(0.5, -0.03 / side, under[r][c], transform=axes.transAxes, ha="center", va="top", fontsize=8)
     return figure
@@ -126,8 +142,9 @@ def frame(axes: Axes, colour: str) -> None:
         spine.set(visible=True, linewidth=2.0, edgecolor=colour)
 
 
-def with_mask(image: Pictures, mask: Pictures, colour: tuple[float, float, float] = MASK_COLOUR,
-              strength: float = 0.45) -> np.ndarray:
+def with_mask(
+    image: Pictures, mask: Pictures, colour: tuple[float, float, float] = MASK_COLOUR, strength: float = 0.45
+) -> np.ndarray:
     """Return the image, uint8 (H, W, 3), tinted where ``mask``, bool (H, W), is True, its rim drawn full."""
     picture, inside = to_picture(image).astype(float), np.asarray(mask, dtype=bool)
     tint = 255 * np.asarray(colour)

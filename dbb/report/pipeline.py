@@ -14,9 +14,17 @@ STEPS = (0.1, 2.0, 3.9, 5.8)  # left edges of the large pictures
 BASE = 1.15  # lower edge of the large pictures
 
 
-def pipeline_figure(original: Pictures, mask: Pictures, generated: Pictures, learned_from: Sequence[Pictures],
-                    kept: Sequence[Pictures], pruned: Sequence[Pictures], token: str, class_word: str,
-                    origin: str = "minority images of validation") -> Figure:
+def pipeline_figure(
+    original: Pictures,
+    mask: Pictures,
+    generated: Pictures,
+    learned_from: Sequence[Pictures],
+    kept: Sequence[Pictures],
+    pruned: Sequence[Pictures],
+    token: str,
+    class_word: str,
+    origin: str = "minority images of validation",
+) -> Figure:
     """Return the method from left to right, in one direction.
 
     Args:
@@ -57,8 +65,15 @@ def _inversion(figure: Figure, sheet: Axes, learned_from: Sequence[Pictures], or
     begin = STEPS[1] + 3 * (SMALL + 0.05)
     centre = STEPS[3] + SIDE / 2
     _arrow(sheet, (begin + 0.05, top + SMALL / 2), (centre - 0.7, top + SMALL / 2))
-    sheet.text((begin + centre - 0.65) / 2, top + SMALL / 2 + 0.06, "eq. 1: textual inversion", ha="center",
-               va="bottom", fontsize=8, color=MUTED)
+    sheet.text(
+        (begin + centre - 0.65) / 2,
+        top + SMALL / 2 + 0.06,
+        "eq. 1: textual inversion",
+        ha="center",
+        va="bottom",
+        fontsize=8,
+        color=MUTED,
+    )
     _box(sheet, centre, top + SMALL / 2, token)
     _arrow(sheet, (centre, top + SMALL / 2 - 0.2), (centre, BASE + SIDE + 0.26))
 
@@ -66,8 +81,10 @@ def _inversion(figure: Figure, sheet: Axes, learned_from: Sequence[Pictures], or
 def _pruning(figure: Figure, sheet: Axes, kept: Sequence[Pictures], pruned: Sequence[Pictures]) -> None:
     """What is kept goes on to retraining, what is pruned is crossed out."""
     left = 7.6
-    for pictures, bottom, colour, name in ((kept, BASE + SIDE - SMALL + 0.12, RIGHT_COLOUR, "kept"),
-                                           (pruned, BASE - 0.12, WRONG_COLOUR, "pruned")):
+    for pictures, bottom, colour, name in (
+        (kept, BASE + SIDE - SMALL + 0.12, RIGHT_COLOUR, "kept"),
+        (pruned, BASE - 0.12, WRONG_COLOUR, "pruned"),
+    ):
         for n, picture in enumerate(pictures[:2]):
             axes = _picture(figure, picture, left + n * (SMALL + 0.05), bottom, SMALL)
             frame(axes, colour)
@@ -76,8 +93,9 @@ def _pruning(figure: Figure, sheet: Axes, kept: Sequence[Pictures], pruned: Sequ
         sheet.text(left + SMALL + 0.02, bottom - 0.05, name, ha="center", va="top", fontsize=8, color=colour)
     centre = left + SMALL + 0.02
     _arrow(sheet, (STEPS[3] + SIDE + 0.06, BASE + SIDE / 2), (left - 0.08, BASE + SIDE / 2))
-    sheet.text(centre, BASE + SIDE + 0.25, "prune: eq. 3, ψ < Ψ\nand eq. 5, ρ > P", ha="center", va="bottom",
-               fontsize=9)
+    sheet.text(
+        centre, BASE + SIDE + 0.25, "prune: eq. 3, ψ < Ψ\nand eq. 5, ρ > P", ha="center", va="bottom", fontsize=9
+    )
     _box(sheet, centre, 0.3, "retrain, eq. 8")
     _arrow(sheet, (left + 2 * SMALL + 0.12, BASE + SIDE - 0.2), (centre + 0.74, 0.3), "arc3,rad=-0.3")
     sheet.text(STEPS[0], 0.3, "training images", ha="left", va="center", fontsize=9, color=INK)
@@ -91,12 +109,32 @@ def _picture(figure: Figure, image: Pictures, left: float, bottom: float, side: 
 
 
 def _arrow(sheet: Axes, start: tuple[float, float], end: tuple[float, float], bend: str = "arc3") -> None:
-    sheet.add_patch(FancyArrowPatch(start, end, arrowstyle="-|>", mutation_scale=11, color=INK, linewidth=1.2,
-                                    shrinkA=0, shrinkB=0, connectionstyle=bend))
+    sheet.add_patch(
+        FancyArrowPatch(
+            start,
+            end,
+            arrowstyle="-|>",
+            mutation_scale=11,
+            color=INK,
+            linewidth=1.2,
+            shrinkA=0,
+            shrinkB=0,
+            connectionstyle=bend,
+        )
+    )
 
 
 def _box(sheet: Axes, x: float, y: float, text: str) -> None:
     half = 0.09 * max(6, len(text)) / 2 + 0.05
-    sheet.add_patch(FancyBboxPatch((x - half, y - 0.15), 2 * half, 0.3, boxstyle="round,pad=0.02", facecolor="#eef3f7",
-                                   edgecolor=INK, linewidth=1))
+    sheet.add_patch(
+        FancyBboxPatch(
+            (x - half, y - 0.15),
+            2 * half,
+            0.3,
+            boxstyle="round,pad=0.02",
+            facecolor="#eef3f7",
+            edgecolor=INK,
+            linewidth=1,
+        )
+    )
     sheet.text(x, y, text, ha="center", va="center", fontsize=9)

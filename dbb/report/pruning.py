@@ -38,8 +38,10 @@ def pruning_table(manifest: pd.DataFrame, classes: Sequence[str]) -> pd.DataFram
         manifest: after `dbb.stages.pruning.decide`.
     """
     made = manifest[manifest["status"] == "generated"]
-    rows = {name: _reasons(manifest.loc[here & (manifest["status"] == "generated"), "reason"])
-            for name, here in by_source(manifest, classes).items()}
+    rows = {
+        name: _reasons(manifest.loc[here & (manifest["status"] == "generated"), "reason"])
+        for name, here in by_source(manifest, classes).items()
+    }
     return with_sum(rows, _reasons(made["reason"]), "source class")
 
 
@@ -74,16 +76,25 @@ def condition_table(manifest: pd.DataFrame, right: np.ndarray) -> pd.DataFrame:
     rows = {}
     for name, (asked, keeps) in conditions.items():
         precision, recall = precision_recall(keeps[asked], right[asked])
-        rows[name] = {"images": int(asked.sum()), "kept": int((asked & keeps).sum()), "precision": precision,
-                      "recall": recall, "wrong pruned": share(~keeps[asked & ~right])}
+        rows[name] = {
+            "images": int(asked.sum()),
+            "kept": int((asked & keeps).sum()),
+            "precision": precision,
+            "recall": recall,
+            "wrong pruned": share(~keeps[asked & ~right]),
+        }
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("condition")
 
 
 # ------------------------------------------------------------------------------------------------ scores
 
 
-def score_histograms(panels: Sequence[tuple[str, np.ndarray, float, np.ndarray | None]], score: str, bound: str,
-                     keeps: Literal["below", "above"]) -> Figure:
+def score_histograms(
+    panels: Sequence[tuple[str, np.ndarray, float, np.ndarray | None]],
+    score: str,
+    bound: str,
+    keeps: Literal["below", "above"],
+) -> Figure:
     """Return a histogram per panel, with the bound that decides and, where known, right and wrong apart.
 
     Args:
@@ -100,16 +111,34 @@ def score_histograms(panels: Sequence[tuple[str, np.ndarray, float, np.ndarray |
         verdicts = np.full(len(scores), UNKNOWN) if right is None else np.where(right, RIGHT, WRONG)
         shown = [UNKNOWN] if right is None else [WRONG, RIGHT]
         if len(scores):
-            sns.histplot(x=scores, hue=verdicts, hue_order=shown, palette=colours, multiple="stack", legend=False,
-                         bins=np.histogram_bin_edges(scores, bins=30), alpha=1, edgecolor="none", ax=axes)
+            sns.histplot(
+                x=scores,
+                hue=verdicts,
+                hue_order=shown,
+                palette=colours,
+                multiple="stack",
+                legend=False,
+                bins=np.histogram_bin_edges(scores, bins=30),
+                alpha=1,
+                edgecolor="none",
+                ax=axes,
+            )
         handles |= {verdict: Patch(color=colours[verdict]) for verdict in reversed(shown)}
         axes.set(ylabel="images")
         set_texts(axes, title, score, pad=16)
         if np.isfinite(limit):
             axes.axvline(limit, color=INK, linestyle="--")
             text, side = (f"← kept  {bound}", "right") if keeps == "below" else (f"{bound}  kept →", "left")
-            axes.annotate(text, (limit, 1), xycoords=("data", "axes fraction"), xytext=(0, 2),
-                          textcoords="offset points", ha=side, va="bottom", fontsize=8)
+            axes.annotate(
+                text,
+                (limit, 1),
+                xycoords=("data", "axes fraction"),
+                xytext=(0, 2),
+                textcoords="offset points",
+                ha=side,
+                va="bottom",
+                fontsize=8,
+            )
     figure.tight_layout()
     legend_below(figure, list(handles.values()), list(handles))
     return figure
@@ -139,22 +168,27 @@ def describe_bound(rho: np.ndarray, change: np.ndarray, on: Literal["probability
     if len(rho) == 0:
         return "No pair was scored."
     gap = np.abs(rho - change)
-    text = (f"Over {len(rho):,} pairs the integral of {steps} points is off by {gap.mean():.4f} on average, and by "
-            f"{gap.max():.4f} at most.")
+    text = (
+        f"Over {len(rho):,} pairs the integral of {steps} points is off by {gap.mean():.4f} on average, and by "
+        f"{gap.max():.4f} at most."
+    )
     if on == "logit":
         return text
     beyond = np.abs(rho) > 1
     if not beyond.any():
         return f"{text} No ρ lies beyond ±1, the bound of a difference of two probabilities."
-    return (f"{text} By that error, {beyond.mean():.1%} of the pairs have a ρ beyond ±1, the bound of a difference of "
-            f"two probabilities, the farthest {np.abs(rho).max():.3f}.")
+    return (
+        f"{text} By that error, {beyond.mean():.1%} of the pairs have a ρ beyond ±1, the bound of a difference of "
+        f"two probabilities, the farthest {np.abs(rho).max():.3f}."
+    )
 
 
 # ------------------------------------------------------------------------------------------------ attributions
 
 
-def path_figure(pictures: Pictures, alphas: np.ndarray, curve_alphas: np.ndarray, scores: np.ndarray,
-                score: str) -> Figure:
+def path_figure(
+    pictures: Pictures, alphas: np.ndarray, curve_alphas: np.ndarray, scores: np.ndarray, score: str
+) -> Figure:
     """Return the way of eq. 4: pictures x + alpha (x' - x) above the score of the new class along it.
 
     Args:
@@ -168,8 +202,9 @@ def path_figure(pictures: Pictures, alphas: np.ndarray, curve_alphas: np.ndarray
     figure.set_size_inches(width, height + below)
     for axes in figure.axes:
         box = axes.get_position(original=True)
-        axes.set_position((box.x0, (box.y0 * height + below) / (height + below), box.width,
-                           box.height * height / (height + below)))
+        axes.set_position(
+            (box.x0, (box.y0 * height + below) / (height + below), box.width, box.height * height / (height + below))
+        )
     axes = figure.add_axes((0.07, 0.36 / (height + below), 0.92, 1.4 / (height + below)))
     axes.plot(curve_alphas, scores, color=RIGHT_COLOUR)
     axes.fill_between(curve_alphas, scores, scores[0], color=RIGHT_COLOUR, alpha=0.12)
@@ -191,7 +226,9 @@ def attribution_figure(rows: Sequence[tuple[str, Pictures, Pictures, Pictures, P
     figure = image_grid(
         [[original, with_mask(original, mask), generated, None] for _, original, generated, mask, _ in rows],
         row_labels=[label for label, *_ in rows],
-        column_labels=["original $x$", "mask $M$", "generated $x'$", "attributions"], width=0.75 * WIDTH)
+        column_labels=["original $x$", "mask $M$", "generated $x'$", "attributions"],
+        width=0.75 * WIDTH,
+    )
     for axes, (*_, attributions) in zip(figure.axes[3::4], rows, strict=True):
         values = np.asarray(attributions).sum(axis=0)
         # A few pixels carry most of it: without the cut at a high quantile the rest would look blank.

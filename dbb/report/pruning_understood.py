@@ -48,20 +48,34 @@ def seeds_table(scores: pd.DataFrame, quantile: float, bound: float) -> pd.DataF
     """
     ways = _ways(scores, quantile) | {f"eq. 3, {bound:g} for Ψ": (scores["psi"] < bound).to_numpy(bool)}
     right, of_seed = scores["right"].to_numpy(bool), scores.groupby("seed").indices.values()
-    shares = {name: 100 * np.array([precision_recall(keep[here], right[here]) for here in of_seed]).T
-              for name, keep in ways.items()}
+    shares = {
+        name: 100 * np.array([precision_recall(keep[here], right[here]) for here in of_seed]).T
+        for name, keep in ways.items()
+    }
     everything = shares["no pruning"][0]
-    return pd.DataFrame({name: {
-        "precision (%)": str(interval(precision, PERCENT)), "recall (%)": str(interval(recall, PERCENT)),
-        "precision above no pruning's": "–" if name == "no pruning" else str(interval(precision - everything, POINTS)),
-    } for name, (precision, recall) in shares.items()}).T
+    return pd.DataFrame(
+        {
+            name: {
+                "precision (%)": str(interval(precision, PERCENT)),
+                "recall (%)": str(interval(recall, PERCENT)),
+                "precision above no pruning's": "–"
+                if name == "no pruning"
+                else str(interval(precision - everything, POINTS)),
+            }
+            for name, (precision, recall) in shares.items()
+        }
+    ).T
 
 
 def _ways(scores: pd.DataFrame, quantile: float) -> dict[str, np.ndarray]:
     """Way of pruning -> which pictures it keeps, bool (N,)."""
     passed, everything = (scores["psi"] < scores["Psi"]).to_numpy(bool), np.ones(len(scores), dtype=bool)
-    return {"no pruning": everything, "eq. 3": passed, "eq. 5": above_quantile(scores, everything, quantile),
-            "both": above_quantile(scores, passed, quantile)}
+    return {
+        "no pruning": everything,
+        "eq. 3": passed,
+        "eq. 5": above_quantile(scores, everything, quantile),
+        "both": above_quantile(scores, passed, quantile),
+    }
 
 
 def above_quantile(scores: pd.DataFrame, among: np.ndarray, quantile: float) -> np.ndarray:
@@ -85,8 +99,9 @@ def condition_curves(scores: pd.DataFrame, condition: str, bounds: np.ndarray) -
         among = (part["psi"] < part["Psi"]).to_numpy(bool) if condition == "both" else None
         keeps: Literal["below", "above"] = "below" if condition == "psi" else "above"
         column = "psi" if condition == "psi" else "rho"
-        precision, recall = precision_recall_curve(part[column].to_numpy(), part["right"].to_numpy(bool), bounds, keeps,
-                                                   among)
+        precision, recall = precision_recall_curve(
+            part[column].to_numpy(), part["right"].to_numpy(bool), bounds, keeps, among
+        )
         curves.append(pd.DataFrame({"seed": seed, "bound": bounds, "precision": precision, "recall": recall}))
     return pd.concat(curves, ignore_index=True)
 
@@ -103,8 +118,16 @@ def threshold_figure(panels: Sequence[tuple[str, str, pd.DataFrame]], columns: i
     figure, axes_of = panel_figure(len(panels), 2.3, columns, sharey=True)
     for axes, (title, label, curves) in zip(axes_of, panels, strict=True):
         for name, colour, text in (("precision", RIGHT_COLOUR, PRECISION), ("recall", WRONG_COLOUR, RECALL)):
-            sns.lineplot(x=curves["bound"], y=100 * curves[name], errorbar=("pi", 100), color=colour, label=text,
-                         legend=False, err_kws={"linewidth": 0}, ax=axes)
+            sns.lineplot(
+                x=curves["bound"],
+                y=100 * curves[name],
+                errorbar=("pi", 100),
+                color=colour,
+                label=text,
+                legend=False,
+                err_kws={"linewidth": 0},
+                ax=axes,
+            )
         axes.set(ylabel="%" if is_leftmost(axes) else "", ylim=(-3, 103))
         set_texts(axes, title, label)
     figure.tight_layout()
@@ -129,8 +152,15 @@ def convergence_figure(table: pd.DataFrame) -> Figure:
     axes = figure.subplots()
     for colour, (on, rows) in zip((RIGHT_COLOUR, WRONG_COLOUR), table.groupby("on", sort=False), strict=False):
         for column, kind, dashes in (("mean", "mean", "-"), ("max", "largest", ":")):
-            axes.plot(rows["steps"], rows[column], color=colour, linestyle=dashes, marker="o", markersize=3,
-                      label=f"{on}, {kind}")
+            axes.plot(
+                rows["steps"],
+                rows[column],
+                color=colour,
+                linestyle=dashes,
+                marker="o",
+                markersize=3,
+                label=f"{on}, {kind}",
+            )
     axes.set(xscale="log", yscale="log", xlabel="steps of the integral", ylabel="|sum of IG − change of score|")
     axes.set_xticks(sorted(table["steps"].unique()), sorted(table["steps"].unique()))
     axes.minorticks_off()

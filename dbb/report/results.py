@@ -9,17 +9,7 @@ import pandas as pd
 from dbb.metrics import FULL, MEASURES
 from dbb.report.groups import NAME_WIDTH, UPRIGHT, draw_group_bars, group_table, pale_to_full_legend
 from dbb.report.pictures import Pictures, picture_axes, show_picture, with_mask
-from dbb.report.style import (
-    PALE,
-    RIGHT_COLOUR,
-    WIDTH,
-    WRONG_COLOUR,
-    Figure,
-    fold,
-    panel_figure,
-    set_texts,
-    text_width,
-)
+from dbb.report.style import PALE, RIGHT_COLOUR, WIDTH, WRONG_COLOUR, Figure, fold, panel_figure, set_texts, text_width
 from dbb.statistics import share
 
 UNPAINTED = ("planned", "mask found")
@@ -59,9 +49,11 @@ def describe_change(before: Mapping[str, Any], after: Mapping[str, Any], group_n
     worst = [group_names[_lowest(metrics["group_accuracy"])] for metrics in (before, after)]
     same = "still" if worst[0] == worst[1] else "now"
     gain, average = (100 * (after[key] - before[key]) for key in ("worst_group", "average"))
-    return (f"The worst group **{_moved(gain)}**: it was *{worst[0]}* at {before['worst_group']:.1%}, "
-            f"and is {same} *{worst[1]}* at {after['worst_group']:.1%}. "
-            f"The average over all images {_moved(average)}, from {before['average']:.1%} to {after['average']:.1%}.")
+    return (
+        f"The worst group **{_moved(gain)}**: it was *{worst[0]}* at {before['worst_group']:.1%}, "
+        f"and is {same} *{worst[1]}* at {after['worst_group']:.1%}. "
+        f"The average over all images {_moved(average)}, from {before['average']:.1%} to {after['average']:.1%}."
+    )
 
 
 def _lowest(accuracies: Sequence[float | None]) -> int:
@@ -75,8 +67,11 @@ def _moved(points: float) -> str:
     return f"{'rose' if points > 0 else 'fell'} by {abs(points):.1f} points"
 
 
-def headline_figure(pairs: Sequence[tuple[str, Pictures, Pictures, Pictures]],
-                    measured: Mapping[str, Mapping[str, Any]], group_names: Sequence[str]) -> Figure:
+def headline_figure(
+    pairs: Sequence[tuple[str, Pictures, Pictures, Pictures]],
+    measured: Mapping[str, Mapping[str, Any]],
+    group_names: Sequence[str],
+) -> Figure:
     """Return the book's first picture: what is repainted, and what retraining on it does to every group.
 
     Args:
@@ -97,14 +92,23 @@ def headline_figure(pairs: Sequence[tuple[str, Pictures, Pictures, Pictures]],
             if r == 0:
                 axes.set_title(("a common picture", "its mask", "repainted")[c], pad=4)
             if c == 0:
-                axes.text(-0.07, 0.5, labels[r], transform=axes.transAxes, rotation=90, ha="right", va="center",
-                          multialignment="center")
+                axes.text(
+                    -0.07,
+                    0.5,
+                    labels[r],
+                    transform=axes.transAxes,
+                    rotation=90,
+                    ha="right",
+                    va="center",
+                    multialignment="center",
+                )
     _headline_bars(figure, left + 3 * (side + gap), measured, group_names)
     return figure
 
 
-def _headline_bars(figure: Figure, left: float, measured: Mapping[str, Mapping[str, Any]],
-                   group_names: Sequence[str]) -> None:
+def _headline_bars(
+    figure: Figure, left: float, measured: Mapping[str, Mapping[str, Any]], group_names: Sequence[str]
+) -> None:
     """The groups' bars from ``left``, in inches, to the figure's right edge."""
     width, height = figure.get_size_inches()
     lying = len(group_table(list(measured.values()))[1]) > UPRIGHT - 2
@@ -141,9 +145,16 @@ def funnel(manifest: pd.DataFrame, right: np.ndarray | None = None) -> pd.DataFr
     if right is not None:
         truth[made] = right
     targets = manifest["target_class"].to_numpy()
-    rows = [{"step": step, "target_class": int(target), "images": int((left & (targets == target)).sum()),
-             "right": float("nan") if step in UNPAINTED else share(truth[left & (targets == target)])}
-            for step, left in steps.items() for target in np.unique(targets)]
+    rows = [
+        {
+            "step": step,
+            "target_class": int(target),
+            "images": int((left & (targets == target)).sum()),
+            "right": float("nan") if step in UNPAINTED else share(truth[left & (targets == target)]),
+        }
+        for step, left in steps.items()
+        for target in np.unique(targets)
+    ]
     return pd.DataFrame(rows, columns=["step", "target_class", "images", "right"])
 
 
@@ -185,8 +196,10 @@ def describe_pruning(steps: pd.DataFrame) -> str:
     text = f"Of {n_made:,} generated images, {n_kept:,} were kept"
     if n_kept == 0:
         return f"{text}: retraining saw the original images alone."
-    shares = [float(np.average(part["right"], weights=part["images"])) if part["right"].notna().all() else np.nan
-              for part in (rows[rows["images"] > 0] for rows in (made, kept))]
+    shares = [
+        float(np.average(part["right"], weights=part["images"])) if part["right"].notna().all() else np.nan
+        for part in (rows[rows["images"] > 0] for rows in (made, kept))
+    ]
     if np.isnan(shares).any():
         return f"{text}; how many of them show the right class is not known here."
     return f"{text}. By the oracle, {shares[0]:.1%} showed the right class before pruning, and {shares[1]:.1%} after."

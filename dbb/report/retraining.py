@@ -7,8 +7,9 @@ from dbb.report.groups import UPRIGHT, draw_group_bars, draw_group_curves, draw_
 from dbb.report.style import INK, WIDTH, Figure, legend_below
 
 
-def retraining_curves(history: Sequence[Mapping[str, Any]], best_epoch: int, before: Mapping[str, Any],
-                      group_names: Sequence[str]) -> Figure:
+def retraining_curves(
+    history: Sequence[Mapping[str, Any]], best_epoch: int, before: Mapping[str, Any], group_names: Sequence[str]
+) -> Figure:
     """Return the validation accuracy of every group over the epochs, ``best_epoch`` marked, and the loss beside it.
 
     Args:
@@ -20,8 +21,15 @@ def retraining_curves(history: Sequence[Mapping[str, Any]], best_epoch: int, bef
     epochs = [0, *(entry["epoch"] for entry in history)]
     draw_group_curves(accuracy, epochs, [before, *history], group_names)
     accuracy.axvline(best_epoch, color=INK, linestyle="--", linewidth=1)
-    accuracy.annotate("kept", (best_epoch, 1), xycoords=("data", "axes fraction"), xytext=(0, 2), ha="center",
-                      textcoords="offset points", fontsize=8)
+    accuracy.annotate(
+        "kept",
+        (best_epoch, 1),
+        xycoords=("data", "axes fraction"),
+        xytext=(0, 2),
+        ha="center",
+        textcoords="offset points",
+        fontsize=8,
+    )
     accuracy.set(xlabel="epoch (0: before)")
     draw_loss(loss, epochs[1:], [entry["loss"] for entry in history], "loss of eq. 8")
     figure.tight_layout()

@@ -26,10 +26,30 @@ RIGHT_COLOUR, WRONG_COLOUR = "#5b6770", "#D55E00"
 BASE_COLOUR, METHOD_COLOUR = "#8a8a8a", "#0072B2"
 
 # Okabe and Ito's colours, told apart by colour-blind readers, and a few of Paul Tol's where theirs end.
-GROUP_COLOURS = ("#009E73", "#56B4E9", "#E69F00", "#0072B2", "#CC79A7", "#D55E00", "#999933", "#882255", "#332288",
-                 "#999999")
-CLASS_COLOURS = ("#009E73", "#0072B2", "#E69F00", "#CC79A7", "#56B4E9", "#999933", "#882255", "#332288", "#D55E00",
-                 "#999999")
+GROUP_COLOURS = (
+    "#009E73",
+    "#56B4E9",
+    "#E69F00",
+    "#0072B2",
+    "#CC79A7",
+    "#D55E00",
+    "#999933",
+    "#882255",
+    "#332288",
+    "#999999",
+)
+CLASS_COLOURS = (
+    "#009E73",
+    "#0072B2",
+    "#E69F00",
+    "#CC79A7",
+    "#56B4E9",
+    "#999933",
+    "#882255",
+    "#332288",
+    "#D55E00",
+    "#999999",
+)
 DASHES = ("-", "--", ":", "-.")
 
 MOST_COLUMNS = 3  # panels beside each other
@@ -53,16 +73,35 @@ class Figure(mpl_figure.Figure):
 
 def use_style() -> None:
     """Set the book's style for every figure made after it."""
-    mpl.rcParams.update({
-        "figure.dpi": DPI, "savefig.dpi": DPI, "savefig.bbox": "tight", "savefig.pad_inches": 0.05,
-        "font.size": 9, "axes.titlesize": 9, "axes.labelsize": 9, "legend.fontsize": 8,
-        "xtick.labelsize": 8, "ytick.labelsize": 8, "legend.frameon": False,
-        "axes.spines.top": False, "axes.spines.right": False, "axes.edgecolor": MUTED,
-        "axes.labelcolor": INK, "text.color": INK, "xtick.color": INK, "ytick.color": INK,
-        "axes.grid": True, "grid.color": "#e6e6e6", "grid.linewidth": 0.8, "axes.axisbelow": True,
-        "lines.linewidth": 1.6, "image.interpolation": "nearest",
-        "axes.prop_cycle": cycler(color=GROUP_COLOURS),
-    })
+    mpl.rcParams.update(
+        {
+            "figure.dpi": DPI,
+            "savefig.dpi": DPI,
+            "savefig.bbox": "tight",
+            "savefig.pad_inches": 0.05,
+            "font.size": 9,
+            "axes.titlesize": 9,
+            "axes.labelsize": 9,
+            "legend.fontsize": 8,
+            "xtick.labelsize": 8,
+            "ytick.labelsize": 8,
+            "legend.frameon": False,
+            "axes.spines.top": False,
+            "axes.spines.right": False,
+            "axes.edgecolor": MUTED,
+            "axes.labelcolor": INK,
+            "text.color": INK,
+            "xtick.color": INK,
+            "ytick.color": INK,
+            "axes.grid": True,
+            "grid.color": "#e6e6e6",
+            "grid.linewidth": 0.8,
+            "axes.axisbelow": True,
+            "lines.linewidth": 1.6,
+            "image.interpolation": "nearest",
+            "axes.prop_cycle": cycler(color=GROUP_COLOURS),
+        }
+    )
 
 
 # ------------------------------------------------------------------------------------------------ colours
@@ -130,10 +169,16 @@ def _fitted(text: str, inches: float, lines: int, size: float) -> str:
     while text_width("\n".join((broken := _wrapped(text, width, lines))[1]), size) > inches and width > 4:
         width -= 1
     shown, folded = broken
-    even = (textwrap.wrap(shown, narrow, break_long_words=False)
-            for narrow in range(max(4, len(shown) // len(folded)), width))
-    return "\n".join(next((found for found in even if len(found) == len(folded)
-                           and text_width("\n".join(found), size) <= inches), folded))
+    even = (
+        textwrap.wrap(shown, narrow, break_long_words=False)
+        for narrow in range(max(4, len(shown) // len(folded)), width)
+    )
+    return "\n".join(
+        next(
+            (found for found in even if len(found) == len(folded) and text_width("\n".join(found), size) <= inches),
+            folded,
+        )
+    )
 
 
 def _wrapped(text: str, width: int, lines: int) -> tuple[str, list[str]]:
@@ -149,7 +194,7 @@ def shorten(text: str, length: int) -> str:
     if len(text) <= length:
         return text
     tail = (length - 1) // 3
-    return text[:length - 1 - tail].rstrip() + "…" + text[len(text) - tail:].lstrip()
+    return text[: length - 1 - tail].rstrip() + "…" + text[len(text) - tail :].lstrip()
 
 
 # ------------------------------------------------------------------------------------------------ panels and legends
@@ -174,7 +219,7 @@ def panel_figure(count: int, height: float, columns: int | None = None, **option
     panels = list(figure.subplots(rows, columns, squeeze=False, **options).flat)
     for unused in panels[count:]:
         unused.remove()
-    for axes in panels[max(0, count - columns):count]:
+    for axes in panels[max(0, count - columns) : count]:
         axes.tick_params(labelbottom=True)  # also where a shared axis would number the missing panel below
     return figure, panels[:count]
 

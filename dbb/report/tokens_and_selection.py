@@ -4,16 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
-from dbb.report.style import (
-    INK,
-    RIGHT_COLOUR,
-    WIDTH,
-    WRONG_COLOUR,
-    Figure,
-    legend_below,
-    panel_figure,
-    set_texts,
-)
+from dbb.report.style import INK, RIGHT_COLOUR, WIDTH, WRONG_COLOUR, Figure, legend_below, panel_figure, set_texts
 from dbb.statistics import interval, percent
 
 OWN, BATCHES = "own loss", "batch loss"
@@ -33,8 +24,20 @@ def selection_figure(table: pd.DataFrame, classes: Sequence[str]) -> Figure:
     for label, axes in enumerate(panels):
         for ranking, colour in {OWN: RIGHT_COLOUR, BATCHES: WRONG_COLOUR}.items():
             rows = table[(table["label"] == label) & (table["ranking"] == ranking)]
-            sns.lineplot(rows, x="k", y="share", color=colour, marker="o", markersize=5, markeredgewidth=0,
-                         errorbar=("pi", 100), err_kws={"linewidth": 0}, label=f"by {ranking}", legend=False, ax=axes)
+            sns.lineplot(
+                rows,
+                x="k",
+                y="share",
+                color=colour,
+                marker="o",
+                markersize=5,
+                markeredgewidth=0,
+                errorbar=("pi", 100),
+                err_kws={"linewidth": 0},
+                label=f"by {ranking}",
+                legend=False,
+                ax=axes,
+            )
         axes.axhline(100 * _whole_class(table, label), color=INK, linestyle="--", linewidth=1, label="at random")
         axes.set_ylabel("minority among them (%)")
         set_texts(axes, classes[label], "K, images of lowest loss")
@@ -56,8 +59,16 @@ def selection_table(table: pd.DataFrame, classes: Sequence[str]) -> pd.DataFrame
         for k in sorted(here["k"].unique())[1:6:2]:
             taken = here[here["k"] == k].pivot(index="seed", columns="ranking", values="minority")
             fewer = {f"{ranking} less random": str(interval(taken[ranking] - k * share)) for ranking in (OWN, BATCHES)}
-            rows.append({"class": name, "K": k, OWN: taken[OWN].mean(), BATCHES: taken[BATCHES].mean(),
-                         "at random": k * share, **fewer})
+            rows.append(
+                {
+                    "class": name,
+                    "K": k,
+                    OWN: taken[OWN].mean(),
+                    BATCHES: taken[BATCHES].mean(),
+                    "at random": k * share,
+                    **fewer,
+                }
+            )
     return pd.DataFrame(rows)
 
 
@@ -78,16 +89,24 @@ def choices_figure(table: pd.DataFrame) -> Figure:
     """
     rate = table.loc[table["vectors"] > 1, "learning_rate"].iloc[0]
     colours = {setting: f"C{i}" for i, setting in enumerate(table.groupby(["vectors", "learning_rate"]).groups)}
-    columns = {"one vector": (table["vectors"] == 1, "rate {1:g}"),
-               f"rate {rate:g}": (table["learning_rate"] == rate, "vectors: {0}")}
+    columns = {
+        "one vector": (table["vectors"] == 1, "rate {1:g}"),
+        f"rate {rate:g}": (table["learning_rate"] == rate, "vectors: {0}"),
+    }
     names = list(dict.fromkeys(table["class"]))
     figure = Figure((WIDTH, 2.2 * len(names) + 0.2))
     panels = figure.subplots(len(names), len(columns), sharex=True, sharey="row", squeeze=False)
     for row, name in zip(panels, names, strict=True):
         for axes, (title, (chosen, label)) in zip(row, columns.items(), strict=True):
             for setting, rows in table[chosen & (table["class"] == name)].groupby(["vectors", "learning_rate"]):
-                axes.plot(rows["step"], rows["unseen_loss"], color=colours[setting], marker="o", markersize=3,
-                          label=label.format(*setting))
+                axes.plot(
+                    rows["step"],
+                    rows["unseen_loss"],
+                    color=colours[setting],
+                    marker="o",
+                    markersize=3,
+                    label=label.format(*setting),
+                )
             set_texts(axes, f"{name}, {title}")
         row[0].set_ylabel("loss on unseen images")
     for axes in panels[-1]:
@@ -108,7 +127,12 @@ def describe_right(results: pd.DataFrame, titles: Mapping[str, str], chance: flo
     sentences = []
     for arm, title in titles.items():
         share = percent(results, arm, "right", "train")
-        side = ("**above chance**" if share.low > chance else "**below chance**" if share.high < chance else
-                "**not to be told from chance**")
+        side = (
+            "**above chance**"
+            if share.low > chance
+            else "**below chance**"
+            if share.high < chance
+            else "**not to be told from chance**"
+        )
         sentences.append(f"With the {title}, {share} % of the pictures are right: {side}, which is {chance:.0f} %.")
     return " ".join(sentences)

@@ -13,7 +13,12 @@ from dbb.stages.run import Run
 from dbb.stages.tokens import tokens
 
 STAGES: dict[str, Callable[[Run], Made]] = {
-    "data": data, "erm": erm, "tokens": tokens, "masks": masks, "generated": generated, "pruned": pruned,
+    "data": data,
+    "erm": erm,
+    "tokens": tokens,
+    "masks": masks,
+    "generated": generated,
+    "pruned": pruned,
     "retrained": retrained,
 }
 

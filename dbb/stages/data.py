@@ -32,6 +32,12 @@ def data(run: Run, sizes: Mapping[str, int | None] | None = None) -> Made:
         stage.counts |= {name: len(images) for name, images in splits.items()}
         stage.metrics["splits"] = {name: split_digest(bm, images) for name, images in splits.items()}
 
-    settings = {"sizes": {**drawn, **given}, "classes": len(bm.classes), "attributes": len(bm.attributes),
-                "read_size": bm.read_size, "generation_size": bm.generation_size, "source": source_identity(bm)}
+    settings = {
+        "sizes": {**drawn, **given},
+        "classes": len(bm.classes),
+        "attributes": len(bm.attributes),
+        "read_size": bm.read_size,
+        "generation_size": bm.generation_size,
+        "source": source_identity(bm),
+    }
     return run.make("data", settings, {}, work, code=source_code(bm))

@@ -21,9 +21,18 @@ from dbb.store import require_file, resolve
 from dbb.training import Batch, Examples, Settings, Training, Validation, fit, remove_checkpoint
 
 
-def train_erm(model: Classifier, train: ImageSet, validation: ImageSet, settings: Settings,
-              input_format: InputFormat, seed: int, *, precision: str = "float32",
-              checkpoint: str | Path | None = None, stamp: str = "") -> Training:
+def train_erm(
+    model: Classifier,
+    train: ImageSet,
+    validation: ImageSet,
+    settings: Settings,
+    input_format: InputFormat,
+    seed: int,
+    *,
+    precision: str = "float32",
+    checkpoint: str | Path | None = None,
+    stamp: str = "",
+) -> Training:
     """Train ``model`` in place with plain cross-entropy and return the history.
 
     The last epoch's weights are kept: choosing an epoch by its worst group would use group labels, and the paper's base
@@ -38,8 +47,20 @@ def train_erm(model: Classifier, train: ImageSet, validation: ImageSet, settings
     examples = Examples([train], [np.zeros(len(train))], input_format.read_size)
     n_groups = train.n_attributes * model.head.out_features
     watch = Validation(validation, group_counts(train.groups, n_groups))
-    return fit(model, examples, cross_entropy_loss, settings, input_format, "erm", seed, watch, select=None,
-               precision=precision, checkpoint=checkpoint, stamp=stamp)
+    return fit(
+        model,
+        examples,
+        cross_entropy_loss,
+        settings,
+        input_format,
+        "erm",
+        seed,
+        watch,
+        select=None,
+        precision=precision,
+        checkpoint=checkpoint,
+        stamp=stamp,
+    )
 
 
 def cross_entropy_loss(model: nn.Module, batch: Batch) -> Float[Tensor, ""]:
@@ -52,8 +73,9 @@ def cross_entropy_loss(model: nn.Module, batch: Batch) -> Float[Tensor, ""]:
 MODEL, RESUMED = "model.safetensors", "training.safetensors"
 
 
-def erm(run: Run, settings: TrainingSettings | None = None, checkpoint: str | None = None,
-        precision: str = "float32") -> Made:
+def erm(
+    run: Run, settings: TrainingSettings | None = None, checkpoint: str | None = None, precision: str = "float32"
+) -> Made:
     """Make or load the stage: the base classifier, and what it says of every image of every split.
 
     Files: model.safetensors; train.npz, val.npz, test.npz (`dbb.stages.outputs.Outputs`).
@@ -76,23 +98,47 @@ def erm(run: Run, settings: TrainingSettings | None = None, checkpoint: str | No
         splits = {name: run.split(name) for name in SPLITS}
         model, trained = _start(run, checkpoint, stage)
         if not trained:
-            training = train_erm(model, splits["train"], splits["val"], settings, bm.input_format, run.seed,
-                                 precision=precision, checkpoint=stage.folder / RESUMED, stamp=stage.stamp)
-            stage.metrics |= {"history": training.history, "seconds": training.seconds,
-                              "images_per_second": training.images_per_second}
+            training = train_erm(
+                model,
+                splits["train"],
+                splits["val"],
+                settings,
+                bm.input_format,
+                run.seed,
+                precision=precision,
+                checkpoint=stage.folder / RESUMED,
+                stamp=stage.stamp,
+            )
+            stage.metrics |= {
+                "history": training.history,
+                "seconds": training.seconds,
+                "images_per_second": training.images_per_second,
+            }
         save_classifier(stage.path(MODEL), model)
         counts = {name: group_counts(images.groups, len(bm.group_names)) for name, images in splits.items()}
         stage.metrics["images"] = counts
         for name, images in splits.items():
             said = outputs_of(predict_logits(model, images, bm.input_format), images)
             save_outputs(stage.path(f"{name}.npz"), said)
-            stage.metrics[name] = evaluate(said.logits.argmax(1), images.labels, images.groups, len(bm.group_names),
-                                           counts["train"], bm.full_train_counts).as_dict()
+            stage.metrics[name] = evaluate(
+                said.logits.argmax(1),
+                images.labels,
+                images.groups,
+                len(bm.group_names),
+                counts["train"],
+                bm.full_train_counts,
+            ).as_dict()
         remove_checkpoint(stage.folder / RESUMED)
 
-    given = {**asdict(settings), "input": asdict(bm.input_format), "classes": len(bm.classes),
-             "groups": len(bm.group_names), "full_train_counts": bm.full_train_counts, "precision": precision,
-             "checkpoint": None if checkpoint is None else file_digest(require_file(resolve(checkpoint)))}
+    given = {
+        **asdict(settings),
+        "input": asdict(bm.input_format),
+        "classes": len(bm.classes),
+        "groups": len(bm.group_names),
+        "full_train_counts": bm.full_train_counts,
+        "precision": precision,
+        "checkpoint": None if checkpoint is None else file_digest(require_file(resolve(checkpoint))),
+    }
     return run.make("erm", given, {"data": SPLITS}, work, {"classifier": bm.classifier})
 
 

@@ -19,8 +19,14 @@ from dbb.stages.run import Run
 from dbb.store import require_file
 
 
-def generated(run: Run, settings: GenerationSettings | None = None, composited: bool = True, compiled: bool = False,
-              shard: tuple[int, int] = (0, 1), prompts: Mapping[int, str] | None = None) -> Made:
+def generated(
+    run: Run,
+    settings: GenerationSettings | None = None,
+    composited: bool = True,
+    compiled: bool = False,
+    shard: tuple[int, int] = (0, 1),
+    prompts: Mapping[int, str] | None = None,
+) -> Made:
     """Make or load the stage: each source painted into each class that the benchmark's pairs name for it (eq. 2).
 
     Files: manifest.parquet and `images/*.png`.
@@ -44,20 +50,37 @@ def generated(run: Run, settings: GenerationSettings | None = None, composited: 
         if compiled:
             compile_denoiser(pipe)
         planned = planned_images(run, prompts)
-        manifest, painted = generate(pipe, planned, run.split("train"), load_masks(run.folder("masks") / MASKS).padded,
-                                     bm.generation_size, folder, settings, stage.stamp, composited,
-                                     shard)
+        manifest, painted = generate(
+            pipe,
+            planned,
+            run.split("train"),
+            load_masks(run.folder("masks") / MASKS).padded,
+            bm.generation_size,
+            folder,
+            settings,
+            stage.stamp,
+            composited,
+            shard,
+        )
         made = manifest[manifest["status"] == "generated"]
         if whole:
             write_manifest(stage.path(MANIFEST), manifest)
         stage.products += [os.path.relpath(folder / name, stage.folder) for name in made["file"]]
-        stage.counts |= {"planned": len(manifest), "no mask": int((manifest["status"] == "no mask").sum()),
-                         "generated": len(made)}
+        stage.counts |= {
+            "planned": len(manifest),
+            "no mask": int((manifest["status"] == "no mask").sum()),
+            "generated": len(made),
+        }
         stage.metrics["painted_now"] = painted
 
-    given = {**asdict(settings), "pairs": bm.pairs, "composited": composited, "compiled": compiled,
-             "size": bm.generation_size,
-             "prompts": digest_of(prompts or {target: bm.prompt(target) for _, target in bm.pairs})}
+    given = {
+        **asdict(settings),
+        "pairs": bm.pairs,
+        "composited": composited,
+        "compiled": compiled,
+        "size": bm.generation_size,
+        "prompts": digest_of(prompts or {target: bm.prompt(target) for _, target in bm.pairs}),
+    }
     reads = {"data": ("train",), "masks": (MASKS, SOURCES)}
     if prompts is None:
         reads["tokens"] = tuple(path.name for path in token_files(run).values())
@@ -81,6 +104,14 @@ def planned_images(run: Run, prompts: Mapping[int, str] | None = None) -> pd.Dat
     bm, files = run.benchmark, token_files(run) if prompts is None else {}
     sources = pd.read_parquet(require_file(run.folder("masks") / SOURCES))
     by_class = {target: bm.prompt(target) if prompts is None else "" for _, target in bm.pairs}
-    manifest = plan(bm.name, run.seed, sources["source_id"].to_numpy(), sources["source_class"].to_numpy(), bm.pairs,
-                    load_masks(run.folder("masks") / MASKS), by_class, files)
+    manifest = plan(
+        bm.name,
+        run.seed,
+        sources["source_id"].to_numpy(),
+        sources["source_class"].to_numpy(),
+        bm.pairs,
+        load_masks(run.folder("masks") / MASKS),
+        by_class,
+        files,
+    )
     return manifest if prompts is None else manifest.assign(prompt=manifest["source_id"].map(prompts))

@@ -12,8 +12,13 @@ from dbb.seeds import stage_generator
 
 # ------------------------------------------------------------------------------------------------ eq. 2
 
-def masked_noising(z0: Float[Tensor, "B 4 h w"], mask: Shaped[Tensor, "#B 1 h w"], noise: Float[Tensor, "#B 4 h w"],
-                   alpha_bar: Float[Tensor, " B"] | Float[Tensor, ""] | float) -> Float[Tensor, "B 4 h w"]:
+
+def masked_noising(
+    z0: Float[Tensor, "B 4 h w"],
+    mask: Shaped[Tensor, "#B 1 h w"],
+    noise: Float[Tensor, "#B 4 h w"],
+    alpha_bar: Float[Tensor, " B"] | Float[Tensor, ""] | float,
+) -> Float[Tensor, "B 4 h w"]:
     """Eq. 2: z_t = (1 - M) z0 + M (sqrt(abar_t) z0 + sqrt(1 - abar_t) eps); where M = 0, z0 itself, exactly.
 
     Args:
@@ -48,6 +53,7 @@ def noising_pictures(
 
 # ------------------------------------------------------------------------------------------------ inpainting
 
+
 def encode_prompt(
     pipe: StableDiffusionInpaintPipeline, prompt: str, guidance_scale: float
 ) -> tuple[Float[Tensor, "1 L D"], Float[Tensor, "1 L D"] | None]:
@@ -78,15 +84,25 @@ def inpaint(
     size = images.shape[-1]
     # The pipeline wants images in 0..1 and would read a batch with any negative value as -1..1.
     with torch.inference_mode():
-        painted = pipe(prompt_embeds=prompt, negative_prompt_embeds=empty, image=images.float() / 255,
-                       mask_image=masks[:, None].float(), height=size, width=size, strength=1.0,
-                       num_inference_steps=steps, guidance_scale=guidance_scale, generator=generators,
-                       output_type="pt").images
+        painted = pipe(
+            prompt_embeds=prompt,
+            negative_prompt_embeds=empty,
+            image=images.float() / 255,
+            mask_image=masks[:, None].float(),
+            height=size,
+            width=size,
+            strength=1.0,
+            num_inference_steps=steps,
+            guidance_scale=guidance_scale,
+            generator=generators,
+            output_type="pt",
+        ).images
     return to_uint8(painted.float())
 
 
-def composite(painted: UInt8[Tensor, "B 3 S S"], originals: UInt8[Tensor, "B 3 S S"], masks: Bool[Tensor, "B S S"],
-              ) -> UInt8[Tensor, "B 3 S S"]:
+def composite(
+    painted: UInt8[Tensor, "B 3 S S"], originals: UInt8[Tensor, "B 3 S S"], masks: Bool[Tensor, "B S S"]
+) -> UInt8[Tensor, "B 3 S S"]:
     """Return ``painted`` inside the masks and, bit for bit, ``originals`` outside."""
     return torch.where(masks[:, None], painted, originals)
 

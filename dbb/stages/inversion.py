@@ -96,8 +96,9 @@ def encode_examples(
     """
     channels = pipe.unet.config.in_channels
     if channels not in (4, 9):
-        raise InputError(f"the denoiser has {channels} input channels: use a model with 4 (text to image) or "
-                         "9 (inpainting)")
+        raise InputError(
+            f"the denoiser has {channels} input channels: use a model with 4 (text to image) or 9 (inpainting)"
+        )
     if channels == 9 and masks is None:
         raise InputError("this is an inpainting model (9 input channels): give a mask for each image")
     with torch.inference_mode():
@@ -140,8 +141,12 @@ def denoising_losses(
     return (predicted.float() - target.float()).square().mean(dim=(1, 2, 3))
 
 
-def denoising_target(schedule: DDPMScheduler, clean: Float[Tensor, "B 4 h w"], noise: Float[Tensor, "B 4 h w"],
-                     timesteps: Int64[Tensor, " B"]) -> Float[Tensor, "B 4 h w"]:
+def denoising_target(
+    schedule: DDPMScheduler,
+    clean: Float[Tensor, "B 4 h w"],
+    noise: Float[Tensor, "B 4 h w"],
+    timesteps: Int64[Tensor, " B"],
+) -> Float[Tensor, "B 4 h w"]:
     """Return what the denoiser should answer for ``clean`` latents z0 under ``noise`` eps.
 
     Eps itself for an epsilon-predicting model; for a v-predicting one v = sqrt(abar_t) eps - sqrt(1 - abar_t) z0.
@@ -177,8 +182,12 @@ def _substituted(
         hook.remove()
 
 
-def _states(pipe: StableDiffusionInpaintPipeline, ids: Int64[Tensor, "B L"], token_ids: Sequence[int],
-            rows: Float[Tensor, "n D"]) -> Float[Tensor, "B L D"]:
+def _states(
+    pipe: StableDiffusionInpaintPipeline,
+    ids: Int64[Tensor, "B L"],
+    token_ids: Sequence[int],
+    rows: Float[Tensor, "n D"],
+) -> Float[Tensor, "B L D"]:
     """Encode prompts, with ``rows`` as the embeddings of the n ``token_ids``.
 
     The encoder's own table is neither resized nor written, and only ``rows`` can receive a gradient.
@@ -226,9 +235,10 @@ def _held_out(
     with torch.inference_mode():
         encoded = states()
         turns = positions % len(encoded)
-        losses = [denoising_losses(pipe, examples, positions[part], encoded[turns[part]], times[part],
-                                   noise[part])
-                  for part in torch.arange(len(positions)).split(batch_size)]
+        losses = [
+            denoising_losses(pipe, examples, positions[part], encoded[turns[part]], times[part], noise[part])
+            for part in torch.arange(len(positions)).split(batch_size)
+        ]
         return float(torch.cat(losses).mean())
 
 
@@ -247,8 +257,7 @@ def held_out_loss(
         prompts: words the pipeline knows; they take turns.
     """
     ids = tokenize(pipe, pipe.tokenizer, prompts).to(pipe.text_encoder.device)
-    return _held_out(pipe, encode_examples(pipe, images, masks),
-                     lambda: pipe.text_encoder(ids).last_hidden_state, seed)
+    return _held_out(pipe, encode_examples(pipe, images, masks), lambda: pipe.text_encoder(ids).last_hidden_state, seed)
 
 
 def invert(
@@ -323,9 +332,17 @@ def invert(
         after = _held_out(pipe, examples, lambda: _states(pipe, ids, token_ids, rows), seed)
 
     shape = (steps, batch_size)
-    return Inversion(placeholder_token, _as_saved(rows), initial.cpu(), np.array(losses),
-                     np.array(times_drawn).reshape(shape), np.array(templates_drawn).reshape(shape),
-                     before, after, snapshots)
+    return Inversion(
+        placeholder_token,
+        _as_saved(rows),
+        initial.cpu(),
+        np.array(losses),
+        np.array(times_drawn).reshape(shape),
+        np.array(templates_drawn).reshape(shape),
+        before,
+        after,
+        snapshots,
+    )
 
 
 def _as_saved(rows: Float[Tensor, "n D"]) -> Float32[Tensor, "..."]:

@@ -135,9 +135,16 @@ def generated_set(
     """
     unmade = rows.loc[rows["status"] != "generated"]
     if len(unmade):
-        raise InputError(f"image {unmade['image'].iloc[0]} of {directory} is {unmade['status'].iloc[0]!r}, not "
-                         "generated: leave such rows out")
+        raise InputError(
+            f"image {unmade['image'].iloc[0]} of {directory} is {unmade['status'].iloc[0]!r}, not "
+            "generated: leave such rows out"
+        )
     numbers = rows["image"].to_numpy(np.int64)
     files = dict(zip(numbers.tolist(), rows["file"], strict=True))
-    return ImageSet(GeneratedPixels(Path(directory), files), rows["target_class"].to_numpy(np.int64),
-                    np.asarray(attributes, np.int64), n_attributes, numbers)
+    return ImageSet(
+        GeneratedPixels(Path(directory), files),
+        rows["target_class"].to_numpy(np.int64),
+        np.asarray(attributes, np.int64),
+        n_attributes,
+        numbers,
+    )

@@ -42,8 +42,10 @@ def input_masks(masks: MaskLookup, ids: Int[np.ndarray, " B"], input_format: Inp
     Args:
         masks: gives them at the size at which the images were generated.
     """
-    parts = [centre(resize_masks(masks(part), input_format.read_size), input_format.size).numpy()
-             for part in np.array_split(ids, -(-len(ids) // CHUNK) or 1)]
+    parts = [
+        centre(resize_masks(masks(part), input_format.read_size), input_format.size).numpy()
+        for part in np.array_split(ids, -(-len(ids) // CHUNK) or 1)
+    ]
     return np.concatenate(parts)
 
 
@@ -83,8 +85,9 @@ class MaskTable:
         rows = np.searchsorted(self.ids, ids)
         missing = ids[self.ids[np.minimum(rows, len(self.ids) - 1)] != ids] if len(self.ids) else ids
         if len(missing):
-            raise InputError(f"image {missing[0]} has no row in the mask table: run notebook 04-masks with "
-                             "the same parameters")
+            raise InputError(
+                f"image {missing[0]} has no row in the mask table: run notebook 04-masks with the same parameters"
+            )
         return rows
 
     def raw(self, ids: Int[np.ndarray, " B"]) -> Bool[Tensor, "B {self.size} {self.size}"]:

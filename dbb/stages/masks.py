@@ -24,8 +24,9 @@ from dbb.stages.selection import OWN_LOSS, RELEASED_BATCH, easiest
 from dbb.store import write_table
 
 
-def choose_mask(candidates: Candidates, min_area: float, choice: str = "best",
-                ) -> tuple[Bool[Tensor, "S S"], float] | None:
+def choose_mask(
+    candidates: Candidates, min_area: float, choice: str = "best"
+) -> tuple[Bool[Tensor, "S S"], float] | None:
     """Return the mask and score of one of the candidates that cover ``min_area`` of the image; None when
     there is none.
 
@@ -57,7 +58,7 @@ def box_mask(mask: Bool[Tensor, "S S"]) -> Bool[Tensor, "S S"]:
     box = torch.zeros_like(mask)
     if mask.any():
         (rows,), (columns,) = (mask.any(dim=d).nonzero(as_tuple=True) for d in (1, 0))
-        box[rows[0]:rows[-1] + 1, columns[0]:columns[-1] + 1] = True
+        box[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1] = True
     return box
 
 
@@ -86,7 +87,7 @@ def find_masks(
     positions = positions[np.argsort(images.ids[positions], kind="stable")]
     found, scores, raw, padded = [], [], [], []
     for start in track(range(0, len(positions), batch_size), "masks"):
-        pixels = images.pixels(positions[start:start + batch_size], size)
+        pixels = images.pixels(positions[start : start + batch_size], size)
         for candidates in segmenter.segment(pixels, prompt):
             chosen = choose_mask(candidates, settings.min_area, settings.choice)
             mask, score = chosen or (torch.zeros(size, size, dtype=torch.bool), float("nan"))
@@ -94,10 +95,18 @@ def find_masks(
             scores.append(score)
             raw.append(np.packbits(mask.numpy()))
             padded.append(np.packbits(inpainting_mask(mask, settings.pad, settings.box).numpy()))
-    packed_raw, packed_padded = (np.array(m, np.uint8).reshape(len(positions), -(-size * size // 8))
-                                 for m in (raw, padded))
-    return MaskTable(images.ids[positions], np.array(found, bool), np.array(scores, np.float32),
-                     covered(packed_raw, size), packed_raw, packed_padded, size)
+    packed_raw, packed_padded = (
+        np.array(m, np.uint8).reshape(len(positions), -(-size * size // 8)) for m in (raw, padded)
+    )
+    return MaskTable(
+        images.ids[positions],
+        np.array(found, bool),
+        np.array(scores, np.float32),
+        covered(packed_raw, size),
+        packed_raw,
+        packed_padded,
+        size,
+    )
 
 
 def masked_images(
@@ -131,8 +140,15 @@ def coverage(painted: Bool[Tensor, "B H W"], true: Bool[Tensor, "B H W"]) -> Flo
 
 # ------------------------------------------------------------------------------------------------ the stage
 
-def masks(run: Run, settings: MaskSettings | None = None, per_class: Sequence[int] | None = None,
-          ranking: str = OWN_LOSS, ranking_batch_size: int = RELEASED_BATCH, batch_size: int = 100) -> Made:
+
+def masks(
+    run: Run,
+    settings: MaskSettings | None = None,
+    per_class: Sequence[int] | None = None,
+    ranking: str = OWN_LOSS,
+    ranking_batch_size: int = RELEASED_BATCH,
+    batch_size: int = 100,
+) -> Made:
     """Make or load the stage: the lowest-loss training images of each source class, and their masks.
 
     Files: masks.npz (`MaskTable`); sources.parquet (source_id, source_class, loss; by class, lowest loss first).
@@ -159,12 +175,26 @@ def masks(run: Run, settings: MaskSettings | None = None, per_class: Sequence[in
         segmenter = load_segmenter(bm.segmenter, settings.threshold, pick_device(run.device))
         table = find_masks(segmenter, train, positions, bm.mask_prompt, settings, bm.generation_size, batch_size)
         save_masks(stage.path(MASKS), table)
-        write_table(stage.path(SOURCES), pd.DataFrame({
-            "source_id": train.ids[positions], "source_class": train.labels[positions],
-            "loss": outputs.losses[positions]}))
+        write_table(
+            stage.path(SOURCES),
+            pd.DataFrame(
+                {
+                    "source_id": train.ids[positions],
+                    "source_class": train.labels[positions],
+                    "loss": outputs.losses[positions],
+                }
+            ),
+        )
         stage.counts |= {"sources": len(positions), "failed": table.n_failed}
         stage.metrics["segmenter"] = type(segmenter).__name__
 
-    given = {**asdict(settings), "per_class": ks, "ranking": ranked_by[:2], "batch_size": batch_size,
-             "prompt": bm.mask_prompt, "size": bm.generation_size, "sources": list(dict(bm.pairs))}
+    given = {
+        **asdict(settings),
+        "per_class": ks,
+        "ranking": ranked_by[:2],
+        "batch_size": batch_size,
+        "prompt": bm.mask_prompt,
+        "size": bm.generation_size,
+        "sources": list(dict(bm.pairs)),
+    }
     return run.make("masks", given, {"data": ("train",), "erm": ("train.npz",)}, work, {"segmenter": bm.segmenter})

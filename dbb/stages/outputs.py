@@ -40,8 +40,9 @@ class Outputs:
 def outputs_of(logits: Float[Tensor, "N C"], images: ImageSet) -> Outputs:
     """Return the outputs for ``images`` with their ``logits``."""
     logits = logits.float().cpu()
-    return Outputs(images.ids, images.labels, logits.numpy(), probabilities_of(logits),
-                   per_sample_losses(logits, images.labels))
+    return Outputs(
+        images.ids, images.labels, logits.numpy(), probabilities_of(logits), per_sample_losses(logits, images.labels)
+    )
 
 
 def save_outputs(path: str | Path, outputs: Outputs) -> None:

@@ -26,9 +26,16 @@ from dbb.store import atomic_path, require_file
 STAMP = "dbb"
 
 
-def plan(benchmark: str, run_seed: int, source_ids: Int[np.ndarray, " N"], source_classes: Int[np.ndarray, " N"],
-         pairs: Sequence[tuple[int, int]], masks: MaskTable, prompts: Mapping[int, str],
-         token_files: Mapping[int, Path]) -> pd.DataFrame:
+def plan(
+    benchmark: str,
+    run_seed: int,
+    source_ids: Int[np.ndarray, " N"],
+    source_classes: Int[np.ndarray, " N"],
+    pairs: Sequence[tuple[int, int]],
+    masks: MaskTable,
+    prompts: Mapping[int, str],
+    token_files: Mapping[int, Path],
+) -> pd.DataFrame:
     """Return the manifest of what shall be generated: a row per original and class that it is painted into, by the
     original's id and then by that class.
 
@@ -42,32 +49,38 @@ def plan(benchmark: str, run_seed: int, source_ids: Int[np.ndarray, " N"], sourc
     """
     hashes = {label: hashlib.sha256(require_file(path).read_bytes()).hexdigest() for label, path in token_files.items()}
     order = np.argsort(source_ids, kind="stable")
-    rows = [(int(source_ids[n]), int(source_classes[n]), target) for n in order
-            for source, target in pairs if source == source_classes[n]]
+    rows = [
+        (int(source_ids[n]), int(source_classes[n]), target)
+        for n in order
+        for source, target in pairs
+        if source == source_classes[n]
+    ]
     ids, classes, targets = np.array(rows, np.int64).reshape(-1, 3).T
     numbers, places = np.arange(len(rows)), masks.rows(ids)
     found = masks.found[places]
-    return pd.DataFrame({
-        "image": numbers,
-        "source_id": ids,
-        "source_class": classes,
-        "target_class": targets,
-        "prompt": [prompts[c] for c in targets],
-        "token_sha256": [hashes.get(c, "") for c in targets],
-        "seed": [image_seed(benchmark, run_seed, i, c) for i, c in zip(ids, targets, strict=True)],
-        "mask_found": found,
-        "mask_area": masks.area[places],
-        "mask_score": masks.score[places],
-        "status": np.where(found, "planned", "no mask"),
-        "file": [f"images/{n:06d}.png" if ok else "" for n, ok in zip(numbers, found, strict=True)],
-        "psi": np.nan,
-        "Psi": np.nan,
-        "rho": np.nan,
-        "change": np.nan,
-        "P": np.nan,
-        "kept": pd.NA,
-        "reason": "",
-    }).astype(COLUMNS)
+    return pd.DataFrame(
+        {
+            "image": numbers,
+            "source_id": ids,
+            "source_class": classes,
+            "target_class": targets,
+            "prompt": [prompts[c] for c in targets],
+            "token_sha256": [hashes.get(c, "") for c in targets],
+            "seed": [image_seed(benchmark, run_seed, i, c) for i, c in zip(ids, targets, strict=True)],
+            "mask_found": found,
+            "mask_area": masks.area[places],
+            "mask_score": masks.score[places],
+            "status": np.where(found, "planned", "no mask"),
+            "file": [f"images/{n:06d}.png" if ok else "" for n, ok in zip(numbers, found, strict=True)],
+            "psi": np.nan,
+            "Psi": np.nan,
+            "rho": np.nan,
+            "change": np.nan,
+            "P": np.nan,
+            "kept": pd.NA,
+            "reason": "",
+        }
+    ).astype(COLUMNS)
 
 
 def generate(
@@ -119,8 +132,15 @@ def generate(
             prompt = batch["prompt"].iloc[0]
             if prompt not in states:
                 states[prompt] = encode_prompt(pipe, prompt, settings.guidance_scale)
-            result = inpaint(pipe, states[prompt], originals, painting, batch["seed"].to_list(), settings.steps,
-                             settings.guidance_scale)
+            result = inpaint(
+                pipe,
+                states[prompt],
+                originals,
+                painting,
+                batch["seed"].to_list(),
+                settings.steps,
+                settings.guidance_scale,
+            )
             if composited:
                 result = composite(result, originals, painting)
             writer.write(files, result, stamp)
@@ -163,18 +183,22 @@ class _Writer:
 def _batches(manifest: pd.DataFrame, todo: np.ndarray, batch_size: int) -> list[np.ndarray]:
     """Cut the rows ``todo`` into batches of one prompt each, in the manifest's order."""
     prompts = manifest["prompt"].to_numpy()[todo]
-    return [rows[start:start + batch_size]
-            for prompt in dict.fromkeys(prompts)
-            for rows in [todo[prompts == prompt]]
-            for start in range(0, len(rows), batch_size)]
+    return [
+        rows[start : start + batch_size]
+        for prompt in dict.fromkeys(prompts)
+        for rows in [todo[prompts == prompt]]
+        for start in range(0, len(rows), batch_size)
+    ]
 
 
 def _positions(images: ImageSet, ids: np.ndarray) -> np.ndarray:
     where = {int(i): position for position, i in enumerate(images.ids)}
     missing = [int(i) for i in ids if int(i) not in where]
     if missing:
-        raise InputError(f"source image {missing[0]} is not among the {len(images)} images given: give the "
-                         "split that the plan was made from")
+        raise InputError(
+            f"source image {missing[0]} is not among the {len(images)} images given: give the "
+            "split that the plan was made from"
+        )
     return np.array([where[int(i)] for i in ids], np.int64)
 
 

@@ -55,8 +55,9 @@ class PruningScores:
     convergence: Float64[np.ndarray, " B"]
 
 
-def class_confidence(probabilities: Float[np.ndarray, "N C"], labels: Int[np.ndarray, " N"], n_classes: int,
-                     ) -> Float64[np.ndarray, " {n_classes}"]:
+def class_confidence(
+    probabilities: Float[np.ndarray, "N C"], labels: Int[np.ndarray, " N"], n_classes: int
+) -> Float64[np.ndarray, " {n_classes}"]:
     """Return Psi of eq. 3: the mean probability of class i over the training samples of i.
 
     Args:
@@ -72,16 +73,22 @@ def class_confidence(probabilities: Float[np.ndarray, "N C"], labels: Int[np.nda
     return np.bincount(labels, weights=own, minlength=n_classes) / sizes
 
 
-def own_class_probability(probabilities: Float[np.ndarray, "N C"], labels: Int[np.ndarray, " N"],
-                          ) -> Float64[np.ndarray, " N"]:
+def own_class_probability(
+    probabilities: Float[np.ndarray, "N C"], labels: Int[np.ndarray, " N"]
+) -> Float64[np.ndarray, " N"]:
     """Return the probability of class ``labels[n]`` in row n: psi, for source classes."""
     return np.asarray(probabilities, dtype=np.float64)[np.arange(len(labels)), labels]
 
 
-def integrated_gradients(model: nn.Module, images: Float[Tensor, "B 3 H W"], baselines: Float[Tensor, "B 3 H W"],
-                         targets: Int64[Tensor, " B"], steps: int = 32, internal_batch_size: int = 256,
-                         on: Score = "probability",
-                         ) -> tuple[Float[Tensor, "B 3 H W"], Float[Tensor, " B"]]:
+def integrated_gradients(
+    model: nn.Module,
+    images: Float[Tensor, "B 3 H W"],
+    baselines: Float[Tensor, "B 3 H W"],
+    targets: Int64[Tensor, " B"],
+    steps: int = 32,
+    internal_batch_size: int = 256,
+    on: Score = "probability",
+) -> tuple[Float[Tensor, "B 3 H W"], Float[Tensor, " B"]]:
     """Return eq. 4's attributions, and per image the error of its integral: the sum of the
     attributions less f(x') - f(x), which completeness says is 0.
 
@@ -92,6 +99,7 @@ def integrated_gradients(model: nn.Module, images: Float[Tensor, "B 3 H W"], bas
         internal_batch_size: images and points in one forward pass.
         on: what f_{i'} is: the softmax probability of the paper, or the logit.
     """
+
     def score(batch: Tensor) -> Tensor:
         logits = model(batch)
         return logits.softmax(1) if on == "probability" else logits
@@ -107,8 +115,14 @@ def integrated_gradients(model: nn.Module, images: Float[Tensor, "B 3 H W"], bas
     for start in range(0, len(images), chunk):
         part = slice(start, start + chunk)
         attribution, delta = explainer.attribute(
-            images[part], baselines[part], target=targets[part], n_steps=steps, method="gausslegendre",
-            internal_batch_size=internal_batch_size, return_convergence_delta=True)
+            images[part],
+            baselines[part],
+            target=targets[part],
+            n_steps=steps,
+            method="gausslegendre",
+            internal_batch_size=internal_batch_size,
+            return_convergence_delta=True,
+        )
         attributions.append(attribution.detach())
         deltas.append(delta.detach())
     return torch.cat(attributions), torch.cat(deltas)
@@ -119,10 +133,18 @@ def attribution_score(attributions: Float[Tensor, "B 3 H W"], masks: Bool[Tensor
     return (attributions * masks.unsqueeze(1)).sum(dim=(1, 2, 3))
 
 
-def score_pairs(model: nn.Module, originals: ImageSet, generated: ImageSet, masks: Bool[np.ndarray, "B S S"],
-                confidence: Float64[np.ndarray, " C"], input_format: InputFormat, steps: int = 32,
-                internal_batch_size: int = 256, on: Score = "probability",
-                ig_on: Attributed = "passed") -> PruningScores:
+def score_pairs(
+    model: nn.Module,
+    originals: ImageSet,
+    generated: ImageSet,
+    masks: Bool[np.ndarray, "B S S"],
+    confidence: Float64[np.ndarray, " C"],
+    input_format: InputFormat,
+    steps: int = 32,
+    internal_batch_size: int = 256,
+    on: Score = "probability",
+    ig_on: Attributed = "passed",
+) -> PruningScores:
     """Return the scores of all pairs; image n of ``generated`` was made from image n of ``originals``.
 
     Args:
@@ -137,8 +159,10 @@ def score_pairs(model: nn.Module, originals: ImageSet, generated: ImageSet, mask
     """
     size = input_format.size
     if not len(originals) == len(generated) == len(masks):
-        raise InputError(f"{len(originals)} originals, {len(generated)} generated images and {len(masks)} "
-                         "masks do not pair up: read them by the same rows of the manifest")
+        raise InputError(
+            f"{len(originals)} originals, {len(generated)} generated images and {len(masks)} "
+            "masks do not pair up: read them by the same rows of the manifest"
+        )
     if masks.shape[1:] != (size, size):
         raise InputError(f"masks of {masks.shape[1:]} px, images of {size}: resize the masks")
     before, after = (predict_logits(model, images, input_format) for images in (originals, generated))
@@ -150,10 +174,16 @@ def score_pairs(model: nn.Module, originals: ImageSet, generated: ImageSet, mask
     model.eval()
     chunk = max(1, internal_batch_size // steps)
     for start in track(range(0, len(wanted), chunk), "integrated gradients"):
-        rows = wanted[start:start + chunk]
+        rows = wanted[start : start + chunk]
         attributions, delta = integrated_gradients(
-            model, _input(model, generated, rows, input_format), _input(model, originals, rows, input_format),
-            torch.from_numpy(generated.labels[rows]).to(_device(model)), steps, internal_batch_size, on)
+            model,
+            _input(model, generated, rows, input_format),
+            _input(model, originals, rows, input_format),
+            torch.from_numpy(generated.labels[rows]).to(_device(model)),
+            steps,
+            internal_batch_size,
+            on,
+        )
         inside = torch.from_numpy(masks[rows]).to(attributions.device)
         rho[rows] = attribution_score(attributions, inside).cpu().numpy()
         convergence[rows] = delta.abs().cpu().numpy()
@@ -170,8 +200,9 @@ def _device(model: nn.Module) -> torch.device:
     return next(model.parameters()).device
 
 
-def _input(model: nn.Module, images: ImageSet, positions: Int[np.ndarray, " B"],
-           input_format: InputFormat) -> Float32[Tensor, "B 3 S S"]:
+def _input(
+    model: nn.Module, images: ImageSet, positions: Int[np.ndarray, " B"], input_format: InputFormat
+) -> Float32[Tensor, "B 3 S S"]:
     return evaluation_input(images.pixels(positions, input_format.read_size).to(_device(model)), input_format)
 
 
@@ -197,10 +228,14 @@ def thresholds(manifest: pd.DataFrame, quantile: float, given: Sequence[float | 
     images that passed the softmax condition.
     """
     passed = manifest["psi"] < manifest["Psi"]
-    return np.array([
-        threshold(manifest.loc[passed & (manifest["target_class"] == label), "rho"].to_numpy(), quantile)
-        if P is None else P
-        for label, P in enumerate(given)])
+    return np.array(
+        [
+            threshold(manifest.loc[passed & (manifest["target_class"] == label), "rho"].to_numpy(), quantile)
+            if P is None
+            else P
+            for label, P in enumerate(given)
+        ]
+    )
 
 
 def decide(manifest: pd.DataFrame) -> pd.DataFrame:
@@ -217,15 +252,19 @@ def decide(manifest: pd.DataFrame) -> pd.DataFrame:
     passed = made & ~like_source
     unscored = passed & manifest[["rho", "P"]].isna().any(axis=1).to_numpy()
     if unscored.any():
-        raise InputError(f"{unscored.sum()} images passed the softmax condition but have no rho or no P: "
-                         "score them and choose P first")
+        raise InputError(
+            f"{unscored.sum()} images passed the softmax condition but have no rho or no P: "
+            "score them and choose P first"
+        )
     low = passed & ~(manifest["rho"] > manifest["P"]).to_numpy(bool)
-    reason = np.select([~made, like_source, low],
-                       [manifest["status"].astype(str), LOOKS_LIKE_SOURCE, LOW_ATTRIBUTION], KEPT)
+    reason = np.select(
+        [~made, like_source, low], [manifest["status"].astype(str), LOOKS_LIKE_SOURCE, LOW_ATTRIBUTION], KEPT
+    )
     return manifest.assign(kept=passed & ~low, reason=reason)
 
 
 # ------------------------------------------------------------------------------------------------ the stage
+
 
 @dataclass(frozen=True)
 class Pairs:
@@ -254,8 +293,13 @@ def read_pairs(run: Run, manifest: pd.DataFrame) -> Pairs:
     return Pairs(made, originals, generated, masks)
 
 
-def pruned(run: Run, settings: PruningSettings | None = None, conditions: Sequence[str] = CONDITIONS,
-           attribute_all: bool = False, internal_batch_size: int | None = None) -> Made:
+def pruned(
+    run: Run,
+    settings: PruningSettings | None = None,
+    conditions: Sequence[str] = CONDITIONS,
+    attribute_all: bool = False,
+    internal_batch_size: int | None = None,
+) -> Made:
     """Make or load the stage: a verdict on each generated image.
 
     Files: manifest.parquet, the generated one with psi, Psi, rho, change, P, kept and reason.
@@ -277,32 +321,43 @@ def pruned(run: Run, settings: PruningSettings | None = None, conditions: Sequen
         outputs = load_outputs(run.folder("erm") / "train.npz")
         confidence = class_confidence(outputs.probabilities, outputs.labels, len(bm.classes))
         if conditions and (manifest["status"] == "generated").any():
-            scores = _scores(run, manifest, confidence, settings, RHO in conditions,
-                             attribute_all or PSI not in conditions, batch)
+            scores = _scores(
+                run, manifest, confidence, settings, RHO in conditions, attribute_all or PSI not in conditions, batch
+            )
             made = manifest.index[manifest["status"] == "generated"]
             for name in ("psi", "Psi", "rho", "change"):
                 manifest.loc[made, name] = getattr(scores, name)
             stage.metrics["convergence_max"] = float(np.nanmax(scores.convergence, initial=0.0))
         manifest, bounds = judge(manifest, settings, conditions)
         write_manifest(stage.path(MANIFEST), manifest)
-        stage.counts |= {"generated": int((manifest["status"] == "generated").sum()),
-                         **{str(why): n for why, n in manifest["reason"].value_counts().items()}}
+        stage.counts |= {
+            "generated": int((manifest["status"] == "generated").sum()),
+            **{str(why): n for why, n in manifest["reason"].value_counts().items()},
+        }
         stage.metrics |= {"Psi": confidence, "P": bounds}
 
-    given = {**asdict(settings), "conditions": sorted(conditions), "attribute_all": attribute_all, "batch": batch,
-             "input": asdict(bm.input_format), "classes": len(bm.classes)}
+    given = {
+        **asdict(settings),
+        "conditions": sorted(conditions),
+        "attribute_all": attribute_all,
+        "batch": batch,
+        "input": asdict(bm.input_format),
+        "classes": len(bm.classes),
+    }
     reads = {"data": ("train",), "erm": ("model.safetensors", "train.npz"), "masks": (MASKS,), "generated": ALL}
     return run.make("pruned", given, reads, work, {"classifier": bm.classifier})
 
 
-def judge(manifest: pd.DataFrame, settings: PruningSettings, conditions: Sequence[str]
-          ) -> tuple[pd.DataFrame, Float64[np.ndarray, " C"]]:
+def judge(
+    manifest: pd.DataFrame, settings: PruningSettings, conditions: Sequence[str]
+) -> tuple[pd.DataFrame, Float64[np.ndarray, " C"]]:
     """Return the manifest with P and the verdicts of the ``conditions`` alone, and P per class.
 
     Without eq. 3, P is a quantile of the scores of all images and psi drops none; without eq. 5, rho drops none.
     """
-    asked = manifest.assign(**({} if PSI in conditions else {"psi": 0.0, "Psi": np.inf}),
-                            **({} if RHO in conditions else {"rho": 0.0}))
+    asked = manifest.assign(
+        **({} if PSI in conditions else {"psi": 0.0, "Psi": np.inf}), **({} if RHO in conditions else {"rho": 0.0})
+    )
     given = settings.thresholds if RHO in conditions else [-np.inf] * len(settings.thresholds)
     bounds = thresholds(asked, settings.quantile, given)
     made = (manifest["status"] == "generated").to_numpy()
@@ -311,10 +366,27 @@ def judge(manifest: pd.DataFrame, settings: PruningSettings, conditions: Sequenc
     return manifest.assign(P=P, kept=verdicts["kept"], reason=verdicts["reason"]), bounds
 
 
-def _scores(run: Run, manifest: pd.DataFrame, confidence: Float64[np.ndarray, " C"], settings: PruningSettings,
-            attribute: bool, everything: bool, batch: int) -> PruningScores:
+def _scores(
+    run: Run,
+    manifest: pd.DataFrame,
+    confidence: Float64[np.ndarray, " C"],
+    settings: PruningSettings,
+    attribute: bool,
+    everything: bool,
+    batch: int,
+) -> PruningScores:
     bm, pairs = run.benchmark, read_pairs(run, manifest)
     model = load_trained(run.folder("erm") / "model.safetensors", bm.classifier, len(bm.classes))
     ig_on: Attributed = ("all" if everything else "passed") if attribute else "none"
-    return score_pairs(model.to(pick_device(run.device)), pairs.originals, pairs.generated, pairs.masks, confidence,
-                       bm.input_format, settings.steps, batch, settings.on, ig_on)
+    return score_pairs(
+        model.to(pick_device(run.device)),
+        pairs.originals,
+        pairs.generated,
+        pairs.masks,
+        confidence,
+        bm.input_format,
+        settings.steps,
+        batch,
+        settings.on,
+        ig_on,
+    )

@@ -24,8 +24,9 @@ from dbb.stages.run import ALL, Run
 from dbb.training import Batch, Examples, Settings, Training, Validation, fit, measure, remove_checkpoint
 
 
-def ddb_loss(logits: Float[Tensor, "B C"], labels: Int64[Tensor, " B"], part: Int64[Tensor, " B"],
-             gammas: Sequence[float]) -> Float[Tensor, ""]:
+def ddb_loss(
+    logits: Float[Tensor, "B C"], labels: Int64[Tensor, " B"], part: Int64[Tensor, " B"], gammas: Sequence[float]
+) -> Float[Tensor, ""]:
     """Return eq. 8, a scalar: L_train + gamma_1 L_gen1 + gamma_2 L_gen2, each the mean cross-entropy of its
     part of the batch. A part without images counts 0, where the mean over nothing would be NaN.
 
@@ -39,10 +40,22 @@ def ddb_loss(logits: Float[Tensor, "B C"], labels: Int64[Tensor, " B"], part: In
     return (losses * (part_weights / sizes.clamp(min=1))[part]).sum()
 
 
-def retrain(model: Classifier, train: ImageSet, generated: ImageSet, validation: ImageSet,
-            settings: Settings, gammas: Sequence[float], input_format: InputFormat, seed: int,
-            reset_head: bool = False, more: Sequence[ImageSet] = (), *, precision: str = "float32",
-            checkpoint: str | Path | None = None, stamp: str = "") -> Training:
+def retrain(
+    model: Classifier,
+    train: ImageSet,
+    generated: ImageSet,
+    validation: ImageSet,
+    settings: Settings,
+    gammas: Sequence[float],
+    input_format: InputFormat,
+    seed: int,
+    reset_head: bool = False,
+    more: Sequence[ImageSet] = (),
+    *,
+    precision: str = "float32",
+    checkpoint: str | Path | None = None,
+    stamp: str = "",
+) -> Training:
     """Train the ERM ``model`` on in place with eq. 8, keep the epoch of the best worst-group accuracy on
     ``validation`` (on a tie the better average, then the later epoch), and return the history.
 
@@ -70,8 +83,19 @@ def retrain(model: Classifier, train: ImageSet, generated: ImageSet, validation:
     def loss(network: nn.Module, batch: Batch) -> Float[Tensor, ""]:
         return ddb_loss(network(batch.images), batch.labels, batch.part, gammas)
 
-    return fit(model, examples, loss, settings, input_format, "retraining", seed, watch, precision=precision,
-               checkpoint=checkpoint, stamp=stamp)
+    return fit(
+        model,
+        examples,
+        loss,
+        settings,
+        input_format,
+        "retraining",
+        seed,
+        watch,
+        precision=precision,
+        checkpoint=checkpoint,
+        stamp=stamp,
+    )
 
 
 def kept_counts(generated: ImageSet, n_classes: int) -> dict[str, int]:
@@ -94,8 +118,14 @@ def read_kept(run: Run) -> tuple[pd.DataFrame, ImageSet]:
     return kept, generated_set(run.folder("generated"), kept, train.attributes[kept["source_id"]], train.n_attributes)
 
 
-def retrained(run: Run, settings: RetrainingSettings | None = None, reset_head: bool = False,
-              precision: str = "float32", without: bool = False, originals: Run | None = None) -> Made:
+def retrained(
+    run: Run,
+    settings: RetrainingSettings | None = None,
+    reset_head: bool = False,
+    precision: str = "float32",
+    without: bool = False,
+    originals: Run | None = None,
+) -> Made:
     """Make or load the stage: the base classifier, trained on with the kept images.
 
     Files: model.safetensors.
@@ -120,20 +150,45 @@ def retrained(run: Run, settings: RetrainingSettings | None = None, reset_head: 
         model = load_trained(run.folder("erm") / MODEL, bm.classifier, len(bm.classes)).to(pick_device(run.device))
         counts, full = group_counts(train.groups, len(bm.group_names)), bm.full_train_counts
         stage.metrics["before"] = {"val": measure(model, val, counts, bm.input_format, full).as_dict()}
-        training = retrain(model, train, kept, val, settings, settings.gammas, bm.input_format, run.seed, reset_head,
-                           more, precision=precision, checkpoint=stage.folder / RESUMED, stamp=stage.stamp)
+        training = retrain(
+            model,
+            train,
+            kept,
+            val,
+            settings,
+            settings.gammas,
+            bm.input_format,
+            run.seed,
+            reset_head,
+            more,
+            precision=precision,
+            checkpoint=stage.folder / RESUMED,
+            stamp=stage.stamp,
+        )
         save_classifier(stage.path(MODEL), model)
         stage.counts |= {"training images": len(train) + sum(map(len, more)), **kept_counts(kept, len(bm.classes))}
-        stage.metrics |= {"val": measure(model, val, counts, bm.input_format, full).as_dict(),
-                          "test": measure(model, test, counts, bm.input_format, full).as_dict(),
-                          "history": training.history, "best_epoch": training.best_epoch,
-                          "seconds": training.seconds, "images_per_second": training.images_per_second}
+        stage.metrics |= {
+            "val": measure(model, val, counts, bm.input_format, full).as_dict(),
+            "test": measure(model, test, counts, bm.input_format, full).as_dict(),
+            "history": training.history,
+            "best_epoch": training.best_epoch,
+            "seconds": training.seconds,
+            "images_per_second": training.images_per_second,
+        }
         remove_checkpoint(stage.folder / RESUMED)
 
-    given = {**asdict(settings), "reset_head": reset_head, "precision": precision, "input": asdict(bm.input_format),
-             "classes": len(bm.classes), "groups": len(bm.group_names), "full_train_counts": bm.full_train_counts,
-             "size": bm.generation_size, "without": without,
-             "originals": None if originals is None else originals.made("generated").record["products"]}
+    given = {
+        **asdict(settings),
+        "reset_head": reset_head,
+        "precision": precision,
+        "input": asdict(bm.input_format),
+        "classes": len(bm.classes),
+        "groups": len(bm.group_names),
+        "full_train_counts": bm.full_train_counts,
+        "size": bm.generation_size,
+        "without": without,
+        "originals": None if originals is None else originals.made("generated").record["products"],
+    }
     reads: dict[str, tuple[str, ...]] = {"data": SPLITS, "erm": (MODEL,)}
     if not without:
         reads |= {"generated": ALL, "pruned": ALL}

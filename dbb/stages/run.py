@@ -53,8 +53,9 @@ class Run:
         if self.seed < 0:
             raise InputError(f"seed {self.seed} is negative: give 0 or more")
         if self.memory is not None and self.memory not in MEMORY_BATCH:
-            raise InputError(f"memory = {self.memory}: choose {', '.join(map(str, MEMORY_BATCH))} GiB, the next one "
-                             "below yours")
+            raise InputError(
+                f"memory = {self.memory}: choose {', '.join(map(str, MEMORY_BATCH))} GiB, the next one below yours"
+            )
         for stage in self.at:
             self._check(stage)
             if stage == "data":
@@ -76,8 +77,10 @@ class Run:
             recorded = self.made("data").metrics["splits"][name]
             images = load_split(self.benchmark, name, self.folder("data"))
             if split_digest(self.benchmark, images) != recorded:
-                raise InputError(f"the pictures of {self.benchmark.name}'s split {name!r} have changed since they were "
-                                 f"read: run notebook {NOTEBOOKS['data']} again")
+                raise InputError(
+                    f"the pictures of {self.benchmark.name}'s split {name!r} have changed since they were "
+                    f"read: run notebook {NOTEBOOKS['data']} again"
+                )
             self._splits[name] = images
         return self._splits[name]
 
@@ -90,9 +93,11 @@ class Run:
         own = [stage for stage in NOTEBOOKS if stage in stages and stage not in self.at]
         lacking = [stage for stage in own if not (self.folder(stage) / RECORD).is_file()]
         if lacking:
-            raise InputError(f"seed {self.seed} of {self.benchmark.name} lacks {', '.join(lacking)} in "
-                             f"{resolve(self.runs)}. With the benchmark's own settings, this makes what it lacks:\n\n"
-                             f"    python -m dbb.stages {self.options} --seed {self.seed} --to {lacking[-1]}\n")
+            raise InputError(
+                f"seed {self.seed} of {self.benchmark.name} lacks {', '.join(lacking)} in "
+                f"{resolve(self.runs)}. With the benchmark's own settings, this makes what it lacks:\n\n"
+                f"    python -m dbb.stages {self.options} --seed {self.seed} --to {lacking[-1]}\n"
+            )
 
     @property
     def options(self) -> str:
@@ -113,8 +118,10 @@ class Run:
         for key, digest in made.record["made_from"]["inputs"].items():
             before, file = key.split("/", 1)
             if self._digests(before, (file,)).get(file) != digest:
-                raise InputError(f"{stage} of seed {self.seed} was made from another {key} than the one that stands "
-                                 f"now: run notebook {NOTEBOOKS[stage]} again")
+                raise InputError(
+                    f"{stage} of seed {self.seed} was made from another {key} than the one that stands "
+                    f"now: run notebook {NOTEBOOKS[stage]} again"
+                )
         return made
 
     @property
@@ -122,9 +129,16 @@ class Run:
         """Images and points of eq. 4 in one pass, as many as the memory takes."""
         return ATTRIBUTION_BATCH[self.memory or max(ATTRIBUTION_BATCH)]
 
-    def make(self, stage: str, settings: Mapping[str, Any], reads: Mapping[str, tuple[str, ...]],
-             work: Callable[[StageRun], None], models: Mapping[str, str] | None = None,
-             code: Sequence[Definition] = (), part: str = "") -> Made:
+    def make(
+        self,
+        stage: str,
+        settings: Mapping[str, Any],
+        reads: Mapping[str, tuple[str, ...]],
+        work: Callable[[StageRun], None],
+        models: Mapping[str, str] | None = None,
+        code: Sequence[Definition] = (),
+        part: str = "",
+    ) -> Made:
         """Make a stage by ``work``, or load it where it stands already.
 
         Args:
@@ -137,11 +151,18 @@ class Run:
         made_from = self._made_from(settings, reads, [definition_of(work), *code], models, seeded=stage != "data")
         return make_or_load(self.folder(stage) / part, stage, made_from, work, self.device)
 
-    def measure(self, name: str, settings: Mapping[str, Any], reads: Mapping[str, tuple[str, ...]],
-                table: Callable[[], "pd.DataFrame"], models: Mapping[str, str] | None = None) -> Made:
+    def measure(
+        self,
+        name: str,
+        settings: Mapping[str, Any],
+        reads: Mapping[str, tuple[str, ...]],
+        table: Callable[[], "pd.DataFrame"],
+        models: Mapping[str, str] | None = None,
+    ) -> Made:
         """Make the table ``name``, of something that is measured on the stages, by ``table``, or load it where it
         stands already; otherwise as `make`. File: `table.parquet`, in `measured`.
         """
+
         def work(stage: StageRun) -> None:
             write_table(stage.path(TABLE), table())
 
@@ -152,14 +173,24 @@ class Run:
         """Return the folder of a table that is measured on the stages."""
         return resolve(self.runs) / self.benchmark.name / f"seed{self.seed}" / "measured" / name
 
-    def _made_from(self, settings: Mapping[str, Any], reads: Mapping[str, tuple[str, ...]], code: Sequence[Definition],
-                   models: Mapping[str, str] | None, seeded: bool = True) -> dict[str, Any]:
+    def _made_from(
+        self,
+        settings: Mapping[str, Any],
+        reads: Mapping[str, tuple[str, ...]],
+        code: Sequence[Definition],
+        models: Mapping[str, str] | None,
+        seeded: bool = True,
+    ) -> dict[str, Any]:
         return {
-            "benchmark": self.benchmark.name, **({"seed": self.seed} if seeded else {}),
+            "benchmark": self.benchmark.name,
+            **({"seed": self.seed} if seeded else {}),
             "settings": settings,
             "models": {name: model_identity(spec) for name, spec in (models or {}).items()},
-            "inputs": {f"{name}/{file}": digest for name, files in reads.items()
-                       for file, digest in self._digests(name, files).items()},
+            "inputs": {
+                f"{name}/{file}": digest
+                for name, files in reads.items()
+                for file, digest in self._digests(name, files).items()
+            },
             # How the splits are read is no part of the functions above: they ask the run for them.
             "code": code_digest(*code, *([definition_of(load_split)] if "data" in reads else [])),
         }
@@ -172,8 +203,10 @@ class Run:
             return {"*": digest_of(products)}
         for name in files:
             if name not in products:
-                raise InputError(f"{self.folder(stage) / name} is not among what the stage made: run notebook "
-                                 f"{NOTEBOOKS[stage]} again with the same parameters")
+                raise InputError(
+                    f"{self.folder(stage) / name} is not among what the stage made: run notebook "
+                    f"{NOTEBOOKS[stage]} again with the same parameters"
+                )
         return {name: products[name] for name in files}
 
     def _check(self, stage: str) -> None:
@@ -191,7 +224,13 @@ def model_identity(spec: str) -> str:
     return f"{kind}:{','.join(model_identity(model.strip()) for model in models.split(','))}" if "," in models else spec
 
 
-def open_run(benchmark: str, seed: int = 0, runs: str | Path = "runs", device: str = "auto",
-             memory: int | None = None, **models: str | None) -> Run:
+def open_run(
+    benchmark: str,
+    seed: int = 0,
+    runs: str | Path = "runs",
+    device: str = "auto",
+    memory: int | None = None,
+    **models: str | None,
+) -> Run:
     """Return the run of a benchmark by name, or by the path of a user's own .yml; ``models`` as in `get_benchmark`."""
     return Run(get_benchmark(benchmark, **models), seed, runs, device, memory, called=benchmark)

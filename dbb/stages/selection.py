@@ -14,8 +14,9 @@ RELEASED_BATCH = 16
 """Images per batch that the paper's released code ranks by (ArianYp/DDB)."""
 
 
-def lowest_loss(losses: Float[np.ndarray, " N"], labels: Int[np.ndarray, " N"], label: int, k: int,
-                ) -> Int64[np.ndarray, " K"]:
+def lowest_loss(
+    losses: Float[np.ndarray, " N"], labels: Int[np.ndarray, " N"], label: int, k: int
+) -> Int64[np.ndarray, " K"]:
     """Return the positions of the ``k`` samples of class ``label`` with the lowest loss, lowest first.
 
     All of the class, and so fewer than ``k``, when it has no more; equal losses stay in their order.
@@ -27,8 +28,9 @@ def lowest_loss(losses: Float[np.ndarray, " N"], labels: Int[np.ndarray, " N"], 
     return members[np.argsort(losses[members], kind="stable")[:k]]
 
 
-def highest_loss(losses: Float[np.ndarray, " N"], labels: Int[np.ndarray, " N"], label: int, k: int,
-                 ) -> Int64[np.ndarray, " K"]:
+def highest_loss(
+    losses: Float[np.ndarray, " N"], labels: Int[np.ndarray, " N"], label: int, k: int
+) -> Int64[np.ndarray, " K"]:
     """Return the positions of the ``k`` samples of class ``label`` with the highest loss, highest first:
     minority images, found without group labels, to learn a token from. Otherwise as `lowest_loss`.
     """
@@ -36,8 +38,9 @@ def highest_loss(losses: Float[np.ndarray, " N"], labels: Int[np.ndarray, " N"],
     return members[np.argsort(-losses[members], kind="stable")[:k]]
 
 
-def lowest_loss_by_batch(losses: Float[np.ndarray, " N"], labels: Int[np.ndarray, " N"], label: int, k: int,
-                         batch_size: int, seed: int) -> Int64[np.ndarray, " K"]:
+def lowest_loss_by_batch(
+    losses: Float[np.ndarray, " N"], labels: Int[np.ndarray, " N"], label: int, k: int, batch_size: int, seed: int
+) -> Int64[np.ndarray, " K"]:
     """Return ``k`` samples of class ``label`` as the paper's released code ranks them: by the mean loss of
     the whole shuffled batch that each falls into, not by its own; those of one batch in the loader's order. Otherwise
     as `lowest_loss`.
@@ -72,8 +75,9 @@ def easiest(outputs: Outputs, label: int, k: int, ranking: str, batch_size: int,
             raise InputError(f"unknown ranking {ranking!r}: choose {OWN_LOSS!r} or {BATCH_LOSS!r}")
 
 
-def _members(losses: Float[np.ndarray, " N"], labels: Int[np.ndarray, " N"], label: int, k: int,
-             ) -> Int64[np.ndarray, " K"]:
+def _members(
+    losses: Float[np.ndarray, " N"], labels: Int[np.ndarray, " N"], label: int, k: int
+) -> Int64[np.ndarray, " K"]:
     members = np.flatnonzero(labels == label)
     if len(members) == 0:
         raise InputError(f"class {label} has no image in this split: there is nothing to rank")

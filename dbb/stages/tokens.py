@@ -61,16 +61,29 @@ def tokens(run: Run, settings: InversionSettings | None = None) -> Made:
         if run.memory is not None:
             fit_memory(pipe, run.memory)
         for label, learned_from in sets.items():
-            learned = invert(pipe, learned_from.images, learned_from.masks, bm.placeholder_token(label),
-                             settings.initial_word, bm.templates, settings.steps, settings.batch_size,
-                             settings.learning_rate, run.seed, settings.vectors)
+            learned = invert(
+                pipe,
+                learned_from.images,
+                learned_from.masks,
+                bm.placeholder_token(label),
+                settings.initial_word,
+                bm.templates,
+                settings.steps,
+                settings.batch_size,
+                settings.learning_rate,
+                run.seed,
+                settings.vectors,
+            )
             name = bm.classes[label]
             save_token(stage.path(token_file("", name).name), learned.token, learned.embedding)
             save_weights(stage.path(_steps_file(name)), _steps(learned))
             stage.counts[f"images_{name}"] = len(learned_from.positions)
-            stage.metrics[name] = {"held_out_before": learned.held_out_before, "split": split,
-                                   "held_out_after": learned.held_out_after,
-                                   "ids": run.split(split).ids[learned_from.positions]}
+            stage.metrics[name] = {
+                "held_out_before": learned.held_out_before,
+                "split": split,
+                "held_out_after": learned.held_out_after,
+                "ids": run.split(split).ids[learned_from.positions],
+            }
 
     given = {**asdict(settings), **_words(bm), "masks": asdict(bm.masks), "size": bm.generation_size}
     reads = {"data": (split,), "erm": (f"{split}.npz",)}
@@ -81,9 +94,14 @@ def inversion_sets(run: Run, settings: InversionSettings) -> dict[int, Inversion
     """Return label -> the images that its token is learned from, those in which the segmenter finds the thing."""
     bm, pool = run.benchmark, run.split(POOLS[settings.source])
     segmenter = load_segmenter(bm.segmenter, bm.masks.threshold, pick_device(run.device))
-    return {label: InversionSet(*masked_images(segmenter, pool, candidates(run, label, settings), bm.mask_prompt,
-                                               bm.masks, bm.generation_size))
-            for label in sorted({target for _, target in bm.pairs})}
+    return {
+        label: InversionSet(
+            *masked_images(
+                segmenter, pool, candidates(run, label, settings), bm.mask_prompt, bm.masks, bm.generation_size
+            )
+        )
+        for label in sorted({target for _, target in bm.pairs})
+    }
 
 
 def candidates(run: Run, label: int, settings: InversionSettings) -> Int64[np.ndarray, " N"]:
@@ -96,8 +114,9 @@ def candidates(run: Run, label: int, settings: InversionSettings) -> Int64[np.nd
     return minority_images(pool, accuracy, label, settings.images, run.seed)
 
 
-def read_inversion(folder: Path, class_name: str,
-                   ) -> tuple[Float64[np.ndarray, " steps"], dict[int, Float32[Tensor, "*n D"]]]:
+def read_inversion(
+    folder: Path, class_name: str
+) -> tuple[Float64[np.ndarray, " steps"], dict[int, Float32[Tensor, "*n D"]]]:
     """Return the loss of each step, and the snapshots: steps done -> the embedding then."""
     tensors = load_weights(folder / _steps_file(class_name))
     losses = tensors.pop("losses").numpy()
@@ -105,8 +124,10 @@ def read_inversion(folder: Path, class_name: str,
 
 
 def _steps(learned: Inversion) -> dict[str, Tensor]:
-    return {"losses": torch.from_numpy(learned.losses),
-            **{str(done): embedding for done, embedding in learned.snapshots.items()}}
+    return {
+        "losses": torch.from_numpy(learned.losses),
+        **{str(done): embedding for done, embedding in learned.snapshots.items()},
+    }
 
 
 def _steps_file(class_name: str) -> str:
@@ -115,6 +136,9 @@ def _steps_file(class_name: str) -> str:
 
 def _words(bm: Benchmark) -> dict[str, object]:
     targets = sorted({target for _, target in bm.pairs})
-    return {"templates": bm.templates, "prompt": bm.mask_prompt, "sampler": bm.generation.sampler,
-            "tokens": {bm.classes[target]: bm.placeholder_token(target) for target in targets}}
-
+    return {
+        "templates": bm.templates,
+        "prompt": bm.mask_prompt,
+        "sampler": bm.generation.sampler,
+        "tokens": {bm.classes[target]: bm.placeholder_token(target) for target in targets},
+    }

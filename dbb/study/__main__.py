@@ -48,8 +48,10 @@ def main() -> None:
 
 def say(run: Run, made: Made) -> None:
     """Print what became of a stage or a table, with its folder."""
-    print(f"seed {run.seed}, {made.folder.relative_to(run.folder('data').parent)}: {str(made).partition(': ')[2]}",
-          flush=True)
+    print(
+        f"seed {run.seed}, {made.folder.relative_to(run.folder('data').parent)}: {str(made).partition(': ')[2]}",
+        flush=True,
+    )
 
 
 if __name__ == "__main__":

@@ -40,21 +40,47 @@ def choices(run: Run) -> Made:
         for label, learned_from in inversion_sets(run, own).items():
             others = unseen_images(run, label)
             if len(others[0]) == 0:
-                raise InputError(f"the sets of the study hold every image of {bm.classes[label]} in the {split} split, "
-                                 "and leave none to measure on: take a larger split")
+                raise InputError(
+                    f"the sets of the study hold every image of {bm.classes[label]} in the {split} split, "
+                    "and leave none to measure on: take a larger split"
+                )
             for tried in candidates(own):
                 pipe = load_inpainting(bm.inpainting, site, default_dtype(site), bm.generation.sampler)
-                learned = invert(pipe, learned_from.images, learned_from.masks, bm.placeholder_token(label),
-                                 tried.initial_word, bm.templates, tried.steps, tried.batch_size, tried.learning_rate,
-                                 run.seed, tried.vectors)
+                learned = invert(
+                    pipe,
+                    learned_from.images,
+                    learned_from.masks,
+                    bm.placeholder_token(label),
+                    tried.initial_word,
+                    bm.templates,
+                    tried.steps,
+                    tried.batch_size,
+                    tried.learning_rate,
+                    run.seed,
+                    tried.vectors,
+                )
                 for step, embedding in learned.snapshots.items():
                     add_embedding(pipe, token := f"<after-{step}>", embedding)
                     loss = held_out_loss(pipe, *others, [template.format(token) for template in bm.templates], run.seed)
-                    rows.append({"class": bm.classes[label], "learning_rate": tried.learning_rate,
-                                 "vectors": tried.vectors, "step": step, "unseen_loss": loss})
+                    rows.append(
+                        {
+                            "class": bm.classes[label],
+                            "learning_rate": tried.learning_rate,
+                            "vectors": tried.vectors,
+                            "step": step,
+                            "unseen_loss": loss,
+                        }
+                    )
         return pd.DataFrame(rows)
 
-    settings = {"inversion": asdict(own), "masks": asdict(bm.masks), "classes": bm.classes, "pairs": bm.pairs,
-                "templates": bm.templates, "prompt": bm.mask_prompt, "size": bm.generation_size}
+    settings = {
+        "inversion": asdict(own),
+        "masks": asdict(bm.masks),
+        "classes": bm.classes,
+        "pairs": bm.pairs,
+        "templates": bm.templates,
+        "prompt": bm.mask_prompt,
+        "size": bm.generation_size,
+    }
     models = {"inpainting": bm.inpainting, "segmenter": bm.segmenter}
     return run.measure("choices", settings, {"data": (split,), "erm": (f"{split}.npz",)}, table, models)

@@ -39,18 +39,28 @@ def collect(seeds: Sequence[Run], results: str | Path) -> Path:
     write_table(target / "inversion.csv", pd.concat([_inversion_rows(run) for run in seeds], ignore_index=True))
     for name, suffix in (("low-loss", "csv"), ("convergence", "csv"), ("compositing", "parquet")):
         write_table(target / f"{name}.{suffix}", _stacked(seeds, name))
-    write_table(target / "scores.parquet", pd.concat(
-        [_stacked(seeds, f"scores-{folder_name(name)}").assign(pictures=name) for name in (TOKENS, CLASS_WORD)],
-        ignore_index=True))
+    write_table(
+        target / "scores.parquet",
+        pd.concat(
+            [_stacked(seeds, f"scores-{folder_name(name)}").assign(pictures=name) for name in (TOKENS, CLASS_WORD)],
+            ignore_index=True,
+        ),
+    )
     chosen = replace(seeds[0], seed=CHOICE_SEED)
     if _is_measured(chosen, "choices"):
         write_table(target / "choices.csv", _measured(chosen, "choices"))
     with atomic_path(target / "samples.npz") as temporary, temporary.open("wb") as file:
         arrays: dict[str, Any] = samples(seeds[0])
         np.savez_compressed(file, **arrays)
-    write_json(target / STUDY, {
-        "benchmark": settings_of(seeds[0].benchmark), "seeds": [run.seed for run in seeds],
-        "torch": ", ".join(times["torch"].unique()), "machine": _machines(times)})
+    write_json(
+        target / STUDY,
+        {
+            "benchmark": settings_of(seeds[0].benchmark),
+            "seeds": [run.seed for run in seeds],
+            "torch": ", ".join(times["torch"].unique()),
+            "machine": _machines(times),
+        },
+    )
     return target
 
 
@@ -79,7 +89,8 @@ def settings_of(benchmark: Benchmark) -> dict[str, Any]:
 
 def _inversion_rows(run: Run) -> pd.DataFrame:
     sizes = {run.benchmark.inversion.images: TOKENS} | {
-        size: arm.pictures for arm in MORE_ARMS.values() if arm.pictures and (size := set_size(arm.pictures))}
+        size: arm.pictures for arm in MORE_ARMS.values() if arm.pictures and (size := set_size(arm.pictures))
+    }
     return pd.concat(_inversion_parts(run, sizes), ignore_index=True)
 
 
@@ -111,12 +122,14 @@ def _measured(run: Run, name: str) -> pd.DataFrame:
 
 
 def _unfinished(run: Run, what: str) -> InputError:
-    return InputError(f"the {what} of seed {run.seed} was not made: run `python -m dbb.study seed {run.seed} "
-                      f"{run.options}` first")
+    return InputError(
+        f"the {what} of seed {run.seed} was not made: run `python -m dbb.study seed {run.seed} {run.options}` first"
+    )
 
 
 def _machines(times: pd.DataFrame) -> str:
     """What the seeds ran on, e.g. "x86_64 CPU, 2 cores, one thread per seed"."""
     kinds = times[["device", "threads"]].drop_duplicates().itertuples(index=False)
-    return "; ".join(f"{device}, {'one thread' if threads == 1 else f'{threads} threads'} per seed"
-                     for device, threads in kinds)
+    return "; ".join(
+        f"{device}, {'one thread' if threads == 1 else f'{threads} threads'} per seed" for device, threads in kinds
+    )

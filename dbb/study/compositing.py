@@ -50,21 +50,48 @@ def compositing(run: Run) -> Made:
             painted = inpaint(pipe, states, originals, inside, few.tolist(), settings.steps, settings.guidance_scale)
             for composited in (True, False):
                 pictures = composite(painted, originals, inside) if composited else painted
-                scored = rho_and_change(model, pictures, originals, target, torch.from_numpy(pairs.masks[few]),
-                                        bm.input_format, bm.pruning.steps, batch)
+                scored = rho_and_change(
+                    model,
+                    pictures,
+                    originals,
+                    target,
+                    torch.from_numpy(pairs.masks[few]),
+                    bm.input_format,
+                    bm.pruning.steps,
+                    batch,
+                )
                 parts.append(scored.assign(composited=composited, target_class=target))
         return pd.concat(parts, ignore_index=True)[["composited", "on", "target_class", "rho", "change"]]
 
-    given = {"generation": asdict(bm.generation), "pairs": bm.pairs, "template": bm.templates[0],
-             "classes": bm.classes, "steps": bm.pruning.steps, "input": asdict(bm.input_format),
-             "size": bm.generation_size}
-    reads = {"data": ("train",), "erm": (MODEL,), "masks": (MASKS,), "generated": ALL,
-             "tokens": tuple(path.name for path in token_files(run).values())}
+    given = {
+        "generation": asdict(bm.generation),
+        "pairs": bm.pairs,
+        "template": bm.templates[0],
+        "classes": bm.classes,
+        "steps": bm.pruning.steps,
+        "input": asdict(bm.input_format),
+        "size": bm.generation_size,
+    }
+    reads = {
+        "data": ("train",),
+        "erm": (MODEL,),
+        "masks": (MASKS,),
+        "generated": ALL,
+        "tokens": tuple(path.name for path in token_files(run).values()),
+    }
     return run.measure("compositing", given, reads, table, {"classifier": bm.classifier, "inpainting": bm.inpainting})
 
 
-def rho_and_change(model: nn.Module, pictures: torch.Tensor, originals: torch.Tensor, target: int, masks: torch.Tensor,
-                   input_format: InputFormat, steps: int, batch: int) -> pd.DataFrame:
+def rho_and_change(
+    model: nn.Module,
+    pictures: torch.Tensor,
+    originals: torch.Tensor,
+    target: int,
+    masks: torch.Tensor,
+    input_format: InputFormat,
+    steps: int,
+    batch: int,
+) -> pd.DataFrame:
     """Return rho and f_{i'}(x') - f_{i'}(x) of each picture on probabilities, then on logits: on, rho, change.
 
     Args:
@@ -72,8 +99,10 @@ def rho_and_change(model: nn.Module, pictures: torch.Tensor, originals: torch.Te
         masks: bool (B, s, s), at the classifier's size.
     """
     site, parts = next(model.parameters()).device, []
-    new, old = (evaluation_input(_read(images, input_format.read_size).to(site), input_format)
-                for images in (pictures, originals))
+    new, old = (
+        evaluation_input(_read(images, input_format.read_size).to(site), input_format)
+        for images in (pictures, originals)
+    )
     targets = torch.full((len(pictures),), target, device=site)
     for on in SCORES:
         attributions, _ = integrated_gradients(model, new, old, targets, steps, batch, on)

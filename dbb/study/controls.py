@@ -36,6 +36,7 @@ Draw = Callable[[pd.DataFrame, torch.Tensor, torch.Tensor], torch.Tensor]
 
 def blurred_set(run: Run) -> Made:
     """Make or load the set "blurred": the masked part is blurred, and takes the label of the other class."""
+
     def work(stage: StageRun) -> None:
         _write_set(run, stage, relabelled(run), lambda rows, originals, masks: blurred(originals, masks))
 
@@ -48,17 +49,25 @@ def rendered_set(run: Run) -> Made:
     Raises:
         InputError: where the place of a picture is not known.
     """
+
     def work(stage: StageRun) -> None:
         places, seeds = known(run, "place"), known(run, "scene_seed")
         kinds = run.benchmark.oracle_labels
-        _write_set(run, stage, relabelled(run), lambda rows, originals, masks: rendered(
-            rows, places[rows["source_id"]], seeds[rows["source_id"]], kinds, run.seed))
+        _write_set(
+            run,
+            stage,
+            relabelled(run),
+            lambda rows, originals, masks: rendered(
+                rows, places[rows["source_id"]], seeds[rows["source_id"]], kinds, run.seed
+            ),
+        )
 
     return _make(run, work, {"kinds": run.benchmark.oracle_labels})
 
 
 def repeated_set(run: Run) -> Made:
     """Make or load the set "repeated": the sources themselves, labelled as they were."""
+
     def work(stage: StageRun) -> None:
         _write_set(run, stage, unchanged(run), lambda rows, originals, masks: originals)
 
@@ -69,6 +78,7 @@ def autoencoded_set(run: Run) -> Made:
     """Make or load the set "autoencoded": the sources, passed through the autoencoder inside their masks, labelled as
     they were.
     """
+
     def work(stage: StageRun) -> None:
         pipe = load_inpainting(run.benchmark.inpainting, pick_device(run.device))
         _write_set(run, stage, unchanged(run), lambda rows, originals, masks: autoencoded(pipe, originals, masks))
@@ -77,7 +87,10 @@ def autoencoded_set(run: Run) -> Made:
 
 
 CONTROLS: dict[str, Callable[[Run], Made]] = {
-    "blurred": blurred_set, "renderer": rendered_set, "repeated": repeated_set, "autoencoded": autoencoded_set,
+    "blurred": blurred_set,
+    "renderer": rendered_set,
+    "repeated": repeated_set,
+    "autoencoded": autoencoded_set,
 }
 
 
@@ -94,8 +107,9 @@ def blurred(originals: torch.Tensor, masks: torch.Tensor) -> torch.Tensor:
     return composite(smooth.round().clamp(0, 255).to(torch.uint8), originals, masks)
 
 
-def rendered(rows: pd.DataFrame, places: np.ndarray, scene_seeds: np.ndarray, kinds: Sequence[Sequence[str]],
-             seed: int) -> torch.Tensor:
+def rendered(
+    rows: pd.DataFrame, places: np.ndarray, scene_seeds: np.ndarray, kinds: Sequence[Sequence[str]], seed: int
+) -> torch.Tensor:
     """Return the scene of each row's source with a random member of its target class, uint8 (B, 3, S, S).
 
     Args:
@@ -104,8 +118,9 @@ def rendered(rows: pd.DataFrame, places: np.ndarray, scene_seeds: np.ndarray, ki
         kinds: for each class, what the renderer calls its members.
     """
     images = []
-    for source, target, place, scene_seed in zip(rows["source_id"], rows["target_class"], places, scene_seeds,
-                                                 strict=True):
+    for source, target, place, scene_seed in zip(
+        rows["source_id"], rows["target_class"], places, scene_seeds, strict=True
+    ):
         rng = np.random.default_rng(image_seed("renderer", seed, source, target))
         kind, colour = str(rng.choice(kinds[target])), str(rng.choice(COLOURS))
         images.append(render(Scene(kind, colour, str(place), int(scene_seed)))[0])
@@ -138,7 +153,7 @@ def _write_set(run: Run, stage: StageRun, planned: pd.DataFrame, draw: Draw) -> 
     train, masks = run.split("train"), load_masks(run.folder("masks") / MASKS)
     made = planned[planned["status"] == "planned"]
     for start in range(0, len(made), BATCH):
-        rows = made.iloc[start:start + BATCH]
+        rows = made.iloc[start : start + BATCH]
         ids = rows["source_id"].to_numpy(copy=True)
         pictures = draw(rows, train.pixels(ids, run.benchmark.generation_size), masks.padded(ids))
         for name, picture in zip(rows["file"], pictures, strict=True):
@@ -148,8 +163,12 @@ def _write_set(run: Run, stage: StageRun, planned: pd.DataFrame, draw: Draw) -> 
     stage.counts |= {"planned": len(done), "no mask": len(done) - len(made), "generated": len(made)}
 
 
-def _make(run: Run, work: Callable[[StageRun], None], settings: Mapping[str, object] | None = None,
-          models: Mapping[str, str] | None = None) -> Made:
+def _make(
+    run: Run,
+    work: Callable[[StageRun], None],
+    settings: Mapping[str, object] | None = None,
+    models: Mapping[str, str] | None = None,
+) -> Made:
     bm = run.benchmark
     given = {"pairs": bm.pairs, "size": bm.generation_size, **(settings or {})}
     return run.make("generated", given, {"data": ("train",), "masks": (MASKS, SOURCES)}, work, models)

@@ -30,8 +30,10 @@ def convergence(run: Run) -> Made:
         pairs = read_pairs(run, read_manifest(run.folder("generated") / MANIFEST))
         model = load_trained(run.folder("erm") / MODEL, bm.classifier, len(bm.classes)).to(site)
         few = np.linspace(0, len(pairs.rows) - 1, min(PAIRS, len(pairs.rows))).astype(int)
-        new, old = (evaluation_input(images.pixels(few, bm.read_size).to(site), bm.input_format)
-                    for images in (pairs.generated, pairs.originals))
+        new, old = (
+            evaluation_input(images.pixels(few, bm.read_size).to(site), bm.input_format)
+            for images in (pairs.generated, pairs.originals)
+        )
         targets, rows = torch.from_numpy(pairs.generated.labels[few]).to(site), []
         batch = run.attribution_batch
         for on in SCORES:

@@ -20,6 +20,8 @@ def study_folder(results: str | Path, benchmark: str) -> Path:
     folder = resolve(results) / get_benchmark(benchmark).name
     if not (folder / STUDY).is_file():
         given = shlex.join([f"benchmark={benchmark}", f"results={results}"])
-        raise InputError(f"{folder} holds no study. This runs it, in hours:\n\n"
-                         f"    snakemake --cores all study_results --config {given}\n")
+        raise InputError(
+            f"{folder} holds no study. This runs it, in hours:\n\n"
+            f"    snakemake --cores all study_results --config {given}\n"
+        )
     return folder

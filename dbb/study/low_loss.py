@@ -32,8 +32,16 @@ def low_loss(run: Run) -> Made:
             for ranking in (OWN_LOSS, BATCH_LOSS):
                 minority = minority_taken(outputs, train.groups, label, majority[label], ranking)
                 ks = sorted({max(1, round(share * len(minority))) for share in SHARES})
-                rows += [{"label": label, "ranking": ranking, "k": k, "majority": k - minority[k - 1],
-                          "minority": minority[k - 1]} for k in ks]
+                rows += [
+                    {
+                        "label": label,
+                        "ranking": ranking,
+                        "k": k,
+                        "majority": k - minority[k - 1],
+                        "minority": minority[k - 1],
+                    }
+                    for k in ks
+                ]
         return pd.DataFrame(rows)
 
     settings = {"groups": len(bm.group_names), "classes": len(bm.classes)}

@@ -78,6 +78,9 @@ def make_arm(run: Run, name: str, arm: Arm) -> Iterator[Made]:
     here, settings = arm_run(run, name, arm), run.benchmark.retraining
     if "pruned" in here.at:
         yield pruned(here, conditions=arm.conditions)
-    yield retrained(here, replace(settings, gammas=tuple(arm.weight * gamma for gamma in settings.gammas)),
-                    without=arm.pictures is None,
-                    originals=None if arm.originals is None else set_run(run, arm.originals))
+    yield retrained(
+        here,
+        replace(settings, gammas=tuple(arm.weight * gamma for gamma in settings.gammas)),
+        without=arm.pictures is None,
+        originals=None if arm.originals is None else set_run(run, arm.originals),
+    )

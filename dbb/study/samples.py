@@ -22,12 +22,19 @@ def samples(run: Run) -> dict[str, np.ndarray]:
     `caught` has it.
     """
     shown = _generated_rows(run)
-    shown = pd.concat([shown[(shown["source_class"] == source) & (shown["target_class"] == target)].head(SHOWN)
-                       for source, target in run.benchmark.pairs])
+    shown = pd.concat(
+        [
+            shown[(shown["source_class"] == source) & (shown["target_class"] == target)].head(SHOWN)
+            for source, target in run.benchmark.pairs
+        ]
+    )
     ids = shown["source_id"].to_numpy(copy=True)
-    found = {"original": run.split("train").pixels(ids, run.benchmark.generation_size).numpy(),
-             "mask": load_masks(run.folder("masks") / MASKS).padded(ids).numpy(),
-             "source_class": shown["source_class"].to_numpy(), "target_class": shown["target_class"].to_numpy()}
+    found = {
+        "original": run.split("train").pixels(ids, run.benchmark.generation_size).numpy(),
+        "mask": load_masks(run.folder("masks") / MASKS).padded(ids).numpy(),
+        "source_class": shown["source_class"].to_numpy(),
+        "target_class": shown["target_class"].to_numpy(),
+    }
     for name in _sets():
         here = set_run(run, name)
         if (here.folder("generated") / RECORD).exists():
@@ -45,13 +52,15 @@ def caught(run: Run) -> dict[str, np.ndarray]:
     scores = pd.read_parquet(run.measured(f"scores-{folder_name(CLASS_WORD)}") / TABLE)
     scores = scores.assign(rho=scores["rho_logit" if settings.on == "logit" else "rho"])
     rows, right = _generated_rows(here), scores["right"].fillna(False).to_numpy(bool)
-    psi, both = (judge(scores, settings, conditions)[0]["kept"].to_numpy(bool)
-                 for conditions in ((PSI,), CONDITIONS))
+    psi, both = (judge(scores, settings, conditions)[0]["kept"].to_numpy(bool) for conditions in ((PSI,), CONDITIONS))
     found: dict[str, np.ndarray] = {}
     for name, chosen in (("eq. 3", ~psi), ("eq. 5", psi & ~both), ("kept", both)):
-        few = np.flatnonzero(chosen)[:SHOWN * len(run.benchmark.classes)]
-        found |= {f"caught: {name}": _pixels(here, rows.iloc[few]),
-                  f"target: {name}": rows["target_class"].to_numpy()[few], f"right: {name}": right[few]}
+        few = np.flatnonzero(chosen)[: SHOWN * len(run.benchmark.classes)]
+        found |= {
+            f"caught: {name}": _pixels(here, rows.iloc[few]),
+            f"target: {name}": rows["target_class"].to_numpy()[few],
+            f"right: {name}": right[few],
+        }
     return found
 
 

@@ -33,18 +33,44 @@ def scores(run: Run, name: str) -> Made:
         confidence = class_confidence(outputs.probabilities, outputs.labels, len(bm.classes))
         model = load_trained(here.folder("erm") / MODEL, bm.classifier, len(bm.classes)).to(pick_device(run.device))
         batch = run.attribution_batch
-        on = {kind: score_pairs(model, pairs.originals, pairs.generated, pairs.masks, confidence, bm.input_format,
-                                bm.pruning.steps, batch, kind, "all") for kind in SCORES}
-        return pd.DataFrame({
-            "source_id": pairs.originals.ids, "source_class": pairs.originals.labels,
-            "target_class": pairs.generated.labels, "attribute": pairs.originals.attributes, "status": "generated",
-            "right": judged(bm, pairs.generated),
-            "psi": on["probability"].psi, "Psi": on["probability"].Psi,
-            "rho": on["probability"].rho, "rho_logit": on["logit"].rho,
-            "change": on["probability"].change, "change_logit": on["logit"].change})
+        on = {
+            kind: score_pairs(
+                model,
+                pairs.originals,
+                pairs.generated,
+                pairs.masks,
+                confidence,
+                bm.input_format,
+                bm.pruning.steps,
+                batch,
+                kind,
+                "all",
+            )
+            for kind in SCORES
+        }
+        return pd.DataFrame(
+            {
+                "source_id": pairs.originals.ids,
+                "source_class": pairs.originals.labels,
+                "target_class": pairs.generated.labels,
+                "attribute": pairs.originals.attributes,
+                "status": "generated",
+                "right": judged(bm, pairs.generated),
+                "psi": on["probability"].psi,
+                "Psi": on["probability"].Psi,
+                "rho": on["probability"].rho,
+                "rho_logit": on["logit"].rho,
+                "change": on["probability"].change,
+                "change_logit": on["logit"].change,
+            }
+        )
 
-    settings = {"steps": bm.pruning.steps, "input": asdict(bm.input_format), "classes": len(bm.classes),
-                "labels": bm.oracle_labels}
+    settings = {
+        "steps": bm.pruning.steps,
+        "input": asdict(bm.input_format),
+        "classes": len(bm.classes),
+        "labels": bm.oracle_labels,
+    }
     reads = {"data": ("train",), "erm": (MODEL, "train.npz"), "masks": (MASKS,), "generated": ALL}
     models = {"classifier": bm.classifier} | ({} if bm.oracle is None else {"oracle": bm.oracle})
     return here.measure(f"scores-{folder_name(name)}", settings, reads, table, models)

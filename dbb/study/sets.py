@@ -68,8 +68,10 @@ def make_set(run: Run, name: str) -> Iterator[Made]:
     elif name in (CLASS_WORD, ERASED):
         yield generated(here, prompts=prompts(run, name))
     elif name != TOKENS:
-        raise InputError(f"unknown set of pictures {name!r}: choose one of {TOKENS}, {TOKENS} N, {CLASS_WORD}, "
-                         f"{ERASED}, {TRUE_MASKS}, {', '.join(CONTROLS)}")
+        raise InputError(
+            f"unknown set of pictures {name!r}: choose one of {TOKENS}, {TOKENS} N, {CLASS_WORD}, "
+            f"{ERASED}, {TRUE_MASKS}, {', '.join(CONTROLS)}"
+        )
 
 
 def prompts(run: Run, name: str) -> dict[int, str]:

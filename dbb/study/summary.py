@@ -26,7 +26,9 @@ def study_summary(results: Path, benchmark: str = "mini-waterbirds") -> str:
     columns = ["seeds", "worst group", "average", table.columns[-1]]
     rows = [[title, *map(str, row)] for title, row in zip(table.index, table[columns].to_numpy(), strict=True)]
     seeds = ", ".join(map(str, seeds_of(measured, METHOD)))
-    caption = (f"Test accuracy on {get_benchmark(benchmark).title} over the seeds {seeds}, on which no setting was "
-               "chosen: mean and 95 % interval over seeds, in %; the difference pairs each seed with its own base "
-               "model, in points.")
+    caption = (
+        f"Test accuracy on {get_benchmark(benchmark).title} over the seeds {seeds}, on which no setting was "
+        "chosen: mean and 95 % interval over seeds, in %; the difference pairs each seed with its own base "
+        "model, in points."
+    )
     return f"{caption}\n\n{markdown_table(['', *columns], rows)}\n"

@@ -30,8 +30,18 @@ def true_masks(run: Run, found: Made) -> Made:
         padded = torch.stack([inpainting_mask(mask, settings.pad, settings.box) for mask in silhouettes])
         packed_raw, packed_padded = (np.packbits(masks.flatten(1).numpy(), axis=1) for masks in (silhouettes, padded))
         size = silhouettes.shape[-1]
-        save_masks(stage.path(MASKS), MaskTable(ids, np.ones(len(ids), bool), np.ones(len(ids), np.float32),
-                                                covered(packed_raw, size), packed_raw, packed_padded, size))
+        save_masks(
+            stage.path(MASKS),
+            MaskTable(
+                ids,
+                np.ones(len(ids), bool),
+                np.ones(len(ids), np.float32),
+                covered(packed_raw, size),
+                packed_raw,
+                packed_padded,
+                size,
+            ),
+        )
         write_table(stage.path(SOURCES), sources[sources["source_id"].isin(ids)])
         stage.counts |= {"sources": len(ids), "failed": 0}
 

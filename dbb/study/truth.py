@@ -14,6 +14,8 @@ def known(run: Run, name: str) -> np.ndarray:
     """
     truth = run.split("train").truth
     if name not in truth:
-        raise InputError(f"{run.benchmark.name} does not know the {name} of its pictures: arms of the study that need "
-                         "it run on drawn benchmarks alone")
+        raise InputError(
+            f"{run.benchmark.name} does not know the {name} of its pictures: arms of the study that need "
+            "it run on drawn benchmarks alone"
+        )
     return truth[name]

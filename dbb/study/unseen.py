@@ -39,18 +39,35 @@ def unseen(run: Run, name: str) -> Made:
             pixels, masks = unseen_images(here, label)
             before, after = (
                 held_out_loss(pipe, pixels, masks, [template.format(word) for template in bm.templates], run.seed)
-                if len(pixels) else np.nan for word in (bm.inversion.initial_word, bm.placeholder_token(label)))
+                if len(pixels)
+                else np.nan
+                for word in (bm.inversion.initial_word, bm.placeholder_token(label))
+            )
             seen = learned[bm.classes[label]]
             words = nearest_words(pipe, load_token(path)[1], NEAREST)
-            rows.append({"class": bm.classes[label], "images": len(seen["ids"]),
-                         "seen_before": seen["held_out_before"], "seen_after": seen["held_out_after"],
-                         "unseen_before": before, "unseen_after": after,
-                         "nearest": "; ".join(f"{word} {cosine:.2f}" for word, cosine in words)})
+            rows.append(
+                {
+                    "class": bm.classes[label],
+                    "images": len(seen["ids"]),
+                    "seen_before": seen["held_out_before"],
+                    "seen_after": seen["held_out_after"],
+                    "unseen_before": before,
+                    "unseen_after": after,
+                    "nearest": "; ".join(f"{word} {cosine:.2f}" for word, cosine in words),
+                }
+            )
         return pd.DataFrame(rows)
 
     split = POOLS[bm.inversion.source]
-    settings = {"inversion": asdict(bm.inversion), "masks": asdict(bm.masks), "classes": bm.classes,
-                "templates": bm.templates, "prompt": bm.mask_prompt, "size": bm.generation_size, "learned": learned}
+    settings = {
+        "inversion": asdict(bm.inversion),
+        "masks": asdict(bm.masks),
+        "classes": bm.classes,
+        "templates": bm.templates,
+        "prompt": bm.mask_prompt,
+        "size": bm.generation_size,
+        "learned": learned,
+    }
     reads = {"data": (split,), "erm": (f"{split}.npz",), "tokens": tuple(p.name for p in token_files(here).values())}
     models = {"inpainting": bm.inpainting, "segmenter": bm.segmenter}
     return here.measure(f"unseen-{folder_name(name)}", settings, reads, table, models)
@@ -64,5 +81,11 @@ def unseen_images(run: Run, label: int) -> tuple[torch.Tensor, torch.Tensor]:
     largest = max(*SET_SIZES, own.images)
     more, learned_from = (candidates(run, label, replace(own, images=n)) for n in (largest + UNSEEN, largest))
     segmenter = load_segmenter(bm.segmenter, bm.masks.threshold, pick_device(run.device))
-    return masked_images(segmenter, run.split(POOLS[own.source]), np.setdiff1d(more, learned_from), bm.mask_prompt,
-                         bm.masks, bm.generation_size)[1:]
+    return masked_images(
+        segmenter,
+        run.split(POOLS[own.source]),
+        np.setdiff1d(more, learned_from),
+        bm.mask_prompt,
+        bm.masks,
+        bm.generation_size,
+    )[1:]

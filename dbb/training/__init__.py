@@ -9,5 +9,20 @@ from dbb.training.resume import remove_checkpoint
 from dbb.training.sampling import Sampler, shuffled_batches
 from dbb.training.selection import Select, Validation, measure, worst_group_first
 
-__all__ = ["Batch", "Examples", "Loss", "Sampler", "Select", "Settings", "Training", "Validation", "fit",
-           "make_optimiser", "make_schedule", "measure", "remove_checkpoint", "shuffled_batches", "worst_group_first"]
+__all__ = [
+    "Batch",
+    "Examples",
+    "Loss",
+    "Sampler",
+    "Select",
+    "Settings",
+    "Training",
+    "Validation",
+    "fit",
+    "make_optimiser",
+    "make_schedule",
+    "measure",
+    "remove_checkpoint",
+    "shuffled_batches",
+    "worst_group_first",
+]

@@ -50,8 +50,10 @@ class Examples:
         self._size = size
         self.labels = torch.from_numpy(np.concatenate([images.labels for images in self._sets]))
         self.part = torch.from_numpy(np.concatenate(parts).astype(np.int64))
-        self._kept = [images.pixels(range(len(images)), size) if len(images) * 3 * size * size <= IN_MEMORY_BYTES
-                      else None for images in self._sets]
+        self._kept = [
+            images.pixels(range(len(images)), size) if len(images) * 3 * size * size <= IN_MEMORY_BYTES else None
+            for images in self._sets
+        ]
 
     def __len__(self) -> int:
         return int(self._starts[-1])
@@ -64,6 +66,7 @@ class Examples:
             here = np.flatnonzero(owner == index)
             if len(here):
                 own = positions[here] - self._starts[index]
-                batch[torch.from_numpy(here)] = (images.pixels(own, self._size) if kept is None
-                                                 else kept[torch.from_numpy(own)])
+                batch[torch.from_numpy(here)] = (
+                    images.pixels(own, self._size) if kept is None else kept[torch.from_numpy(own)]
+                )
         return batch

@@ -52,10 +52,22 @@ class Training:
     went_on_after: int = 0
 
 
-def fit(model: nn.Module, examples: Examples, loss_fn: Loss, settings: Settings, input_format: InputFormat, name: str,
-        seed: int, validation: Validation | None = None, *, select: Select | None = worst_group_first,
-        sampler: Sampler | None = None, precision: str = "float32", checkpoint: str | Path | None = None,
-        stamp: str = "") -> Training:
+def fit(
+    model: nn.Module,
+    examples: Examples,
+    loss_fn: Loss,
+    settings: Settings,
+    input_format: InputFormat,
+    name: str,
+    seed: int,
+    validation: Validation | None = None,
+    *,
+    select: Select | None = worst_group_first,
+    sampler: Sampler | None = None,
+    precision: str = "float32",
+    checkpoint: str | Path | None = None,
+    stamp: str = "",
+) -> Training:
     """Train ``model`` in place, on the device it is on, and return the history.
 
     Args:
@@ -85,8 +97,9 @@ def fit(model: nn.Module, examples: Examples, loss_fn: Loss, settings: Settings,
         start, generator = time.perf_counter(), stage_generator(name, seed, epoch)
         batches = _batches_of_epoch(sampler, generator, n_batches)
         with _seeded_draws(model, name, seed, epoch):
-            loss = _train_epoch(state, examples, loss_fn, batches, input_format, settings.augmentation, precision,
-                                generator)
+            loss = _train_epoch(
+                state, examples, loss_fn, batches, input_format, settings.augmentation, precision, generator
+            )
         state.progress.images += sum(map(len, batches))
         state.progress.training_seconds += time.perf_counter() - start
         _note_epoch(state, epoch, loss, validation, select, input_format)
@@ -96,8 +109,14 @@ def fit(model: nn.Module, examples: Examples, loss_fn: Loss, settings: Settings,
     return _finish(state, settings, first - 1 if went_on else 0)
 
 
-def _check(settings: Settings, select: Select | None, validation: Validation | None, precision: str,
-           checkpoint: str | Path | None, stamp: str) -> None:
+def _check(
+    settings: Settings,
+    select: Select | None,
+    validation: Validation | None,
+    precision: str,
+    checkpoint: str | Path | None,
+    stamp: str,
+) -> None:
     for field in ("epochs", "batch_size", "learning_rate"):
         if getattr(settings, field) <= 0:
             raise InputError(f"{field} = {getattr(settings, field)}: give more than 0")
@@ -125,8 +144,10 @@ def _own_stamp(settings: Settings, select: Select | None, *others: object) -> st
 def _batches_of_epoch(sampler: Sampler, generator: torch.Generator, n_batches: int) -> list[np.ndarray]:
     batches = [np.asarray(positions, dtype=np.int64) for positions in sampler(generator)]
     if len(batches) != n_batches:
-        raise InputError(f"the sampler gave {len(batches)} batches, and {n_batches} in the first epoch: the schedule "
-                         "needs the same number in all")
+        raise InputError(
+            f"the sampler gave {len(batches)} batches, and {n_batches} in the first epoch: the schedule "
+            "needs the same number in all"
+        )
     return batches
 
 
@@ -139,8 +160,16 @@ def _seeded_draws(model: nn.Module, *names: str | int) -> Iterator[None]:
         yield
 
 
-def _train_epoch(state: State, examples: Examples, loss_fn: Loss, batches: list[np.ndarray],
-                 input_format: InputFormat, augmentation: str, precision: str, generator: torch.Generator) -> float:
+def _train_epoch(
+    state: State,
+    examples: Examples,
+    loss_fn: Loss,
+    batches: list[np.ndarray],
+    input_format: InputFormat,
+    augmentation: str,
+    precision: str,
+    generator: torch.Generator,
+) -> float:
     """Return the mean loss of the epoch's batches."""
     model = state.modules["model"]
     device = next(model.parameters()).device
@@ -162,15 +191,31 @@ def _train_epoch(state: State, examples: Examples, loss_fn: Loss, batches: list[
     return mean
 
 
-def _read(examples: Examples, positions: Int[np.ndarray, " B"], device: torch.device, input_format: InputFormat,
-          augmentation: str, generator: torch.Generator) -> Batch:
+def _read(
+    examples: Examples,
+    positions: Int[np.ndarray, " B"],
+    device: torch.device,
+    input_format: InputFormat,
+    augmentation: str,
+    generator: torch.Generator,
+) -> Batch:
     images = training_input(examples.pixels(positions).to(device), input_format, augmentation, generator)
-    return Batch(images.contiguous(memory_format=torch.channels_last), examples.labels[positions].to(device),
-                 examples.part[positions].to(device), torch.from_numpy(positions).to(device))
+    return Batch(
+        images.contiguous(memory_format=torch.channels_last),
+        examples.labels[positions].to(device),
+        examples.part[positions].to(device),
+        torch.from_numpy(positions).to(device),
+    )
 
 
-def _note_epoch(state: State, epoch: int, loss: float, validation: Validation | None, select: Select | None,
-                input_format: InputFormat) -> None:
+def _note_epoch(
+    state: State,
+    epoch: int,
+    loss: float,
+    validation: Validation | None,
+    select: Select | None,
+    input_format: InputFormat,
+) -> None:
     """Measure, keep the weights where they are the best so far, and add the epoch to the history."""
     progress, entry = state.progress, {"epoch": epoch, "loss": loss}
     if validation is not None:
@@ -186,8 +231,9 @@ def _score(select: Select, metrics: GroupMetrics) -> tuple[float, ...]:
     score = select(metrics)
     values = tuple(map(float, score if isinstance(score, tuple) else (score,)))
     if not np.isfinite(values).all():
-        raise InputError(f"the score {values} of {select} is not finite: select by a measure that this validation "
-                         "split has")
+        raise InputError(
+            f"the score {values} of {select} is not finite: select by a measure that this validation split has"
+        )
     return values
 
 
@@ -204,5 +250,10 @@ def _finish(state: State, settings: Settings, went_on_after: int) -> Training:
     if state.best is not None:
         model.load_state_dict(state.best)
     model.eval()
-    return Training(progress.history, progress.best_epoch or settings.epochs, progress.seconds,
-                    progress.images / progress.training_seconds, went_on_after)
+    return Training(
+        progress.history,
+        progress.best_epoch or settings.epochs,
+        progress.seconds,
+        progress.images / progress.training_seconds,
+        went_on_after,
+    )

@@ -41,11 +41,13 @@ def make_optimiser(model: nn.Module, settings: Settings) -> torch.optim.Optimize
         InputError: for another name.
     """
     makers: dict[str, Callable[..., torch.optim.Optimizer]] = {
-        "adamw": torch.optim.AdamW, "adam": torch.optim.Adam, "sgd": partial(torch.optim.SGD, momentum=0.9)}
+        "adamw": torch.optim.AdamW,
+        "adam": torch.optim.Adam,
+        "sgd": partial(torch.optim.SGD, momentum=0.9),
+    }
     if settings.optimiser not in makers:
         raise InputError(f"unknown optimiser {settings.optimiser!r}: choose one of {', '.join(makers)}")
-    return makers[settings.optimiser](model.parameters(), lr=settings.learning_rate,
-                                      weight_decay=settings.weight_decay)
+    return makers[settings.optimiser](model.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay)
 
 
 def make_schedule(optimiser: torch.optim.Optimizer, settings: Settings, n_batches: int) -> LRScheduler:

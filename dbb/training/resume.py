@@ -73,10 +73,17 @@ def save_state(path: str | Path, stamp: str, state: State) -> None:
     """
     saved = state.optimiser.state_dict()
     tensors, numbers = _flatten(state, saved["state"])
-    notes = {"stamp": stamp, "progress": asdict(state.progress), "numbers": numbers, "groups": saved["param_groups"],
-             "schedule": state.schedule.state_dict()}
-    copies = {name: value.detach().cpu().clone(memory_format=torch.contiguous_format)  # no two may share memory
-              for name, value in tensors.items()}
+    notes = {
+        "stamp": stamp,
+        "progress": asdict(state.progress),
+        "numbers": numbers,
+        "groups": saved["param_groups"],
+        "schedule": state.schedule.state_dict(),
+    }
+    copies = {
+        name: value.detach().cpu().clone(memory_format=torch.contiguous_format)  # no two may share memory
+        for name, value in tensors.items()
+    }
     with atomic_path(path) as temporary:
         save_file(copies, temporary, {HEADER: json.dumps(notes)})
 
@@ -156,7 +163,9 @@ def _laid_out_as(parameter: torch.Tensor, value: Any) -> Any:
 
 def _progress(saved: dict[str, Any]) -> Progress:
     """Return the progress with its tuples, which JSON has as lists."""
-    history = [{name: tuple(value) if isinstance(value, list) else value for name, value in entry.items()}
-               for entry in saved["history"]]
+    history = [
+        {name: tuple(value) if isinstance(value, list) else value for name, value in entry.items()}
+        for entry in saved["history"]
+    ]
     score = saved["best_score"]
     return Progress(**saved | {"history": history, "best_score": None if score is None else tuple(score)})

@@ -35,13 +35,19 @@ def worst_group_first(metrics: GroupMetrics) -> tuple[float, float]:
     return metrics.worst_group, metrics.average
 
 
-def measure(model: nn.Module, images: ImageSet, train_counts: Int[np.ndarray, " G"], input_format: InputFormat,
-            full_train_counts: Sequence[int] | Int[np.ndarray, " G"] | None = None) -> GroupMetrics:
+def measure(
+    model: nn.Module,
+    images: ImageSet,
+    train_counts: Int[np.ndarray, " G"],
+    input_format: InputFormat,
+    full_train_counts: Sequence[int] | Int[np.ndarray, " G"] | None = None,
+) -> GroupMetrics:
     """Return the accuracies of ``model`` on ``images``.
 
     Args:
         train_counts, full_train_counts: as `dbb.metrics.evaluate` takes them.
     """
     logits = predict_logits(model, images, input_format)
-    return evaluate(logits.argmax(1).numpy(), images.labels, images.groups, len(train_counts), train_counts,
-                    full_train_counts)
+    return evaluate(
+        logits.argmax(1).numpy(), images.labels, images.groups, len(train_counts), train_counts, full_train_counts
+    )

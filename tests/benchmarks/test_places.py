@@ -25,8 +25,12 @@ def encoded(seed: int) -> dict:
 
 def write_tables(folder, columns):
     """The tables of a Hub repository, training in two files; columns: number of rows -> the columns of a file."""
-    sizes = {"train-00000-of-00002": 5, "train-00001-of-00002": 3, "validation-00000-of-00001": 2,
-             "test-00000-of-00001": 4}
+    sizes = {
+        "train-00000-of-00002": 5,
+        "train-00001-of-00002": 3,
+        "validation-00000-of-00001": 2,
+        "test-00000-of-00001": 4,
+    }
     (folder / "data").mkdir(parents=True)
     for number, (name, rows) in enumerate(sizes.items()):
         table = {"image": [encoded(100 * number + row) for row in range(rows)], **columns(rows)}
@@ -77,13 +81,18 @@ def test_torchvisions_files_of_celeba_are_the_ones_that_are_asked_for(tmp_path, 
             with zipfile.ZipFile(root / name, "w") as zipped:
                 zipped.writestr("img_align_celeba/000001.jpg", encoded(0)["bytes"])
         else:
-            rows = {"list_attr_celeba.txt": "1\nBlond_Hair Male\n000001.jpg  1 -1\n",
-                    "list_eval_partition.txt": "000001.jpg 0\n"}
+            rows = {
+                "list_attr_celeba.txt": "1\nBlond_Hair Male\n000001.jpg  1 -1\n",
+                "list_eval_partition.txt": "000001.jpg 0\n",
+            }
             (root / name).write_text(rows[name])
 
     monkeypatch.setattr(torchvision.datasets.utils, "download_file_from_google_drive", from_drive)
     get(celeba.BENCHMARK, tmp_path / "faces")
     listing = celeba.list_split(tmp_path / "faces", "train")
     assert listing.labels.tolist() == [1] and listing.attributes.tolist() == [0] and listing.paths[0].is_file()
-    assert sorted(asked) == [("img_align_celeba.zip", 32), ("list_attr_celeba.txt", 32),
-                             ("list_eval_partition.txt", 32)]
+    assert sorted(asked) == [
+        ("img_align_celeba.zip", 32),
+        ("list_attr_celeba.txt", 32),
+        ("list_eval_partition.txt", 32),
+    ]

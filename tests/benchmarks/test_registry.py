@@ -48,8 +48,10 @@ def test_a_users_own_dataset_is_known_by_its_ending():
 
 
 def test_looking_up_a_benchmark_loads_no_model_library():
-    code = ("import sys; import dbb.benchmarks as b, dbb.benchmarks.splits; "
-            "[b.get_benchmark(n) for n in b.known_benchmarks()]; b.get_benchmark('data/example/example.yml'); "
-            f"print([name for name in {HEAVY!r} if name in sys.modules])")
+    code = (
+        "import sys; import dbb.benchmarks as b, dbb.benchmarks.splits; "
+        "[b.get_benchmark(n) for n in b.known_benchmarks()]; b.get_benchmark('data/example/example.yml'); "
+        f"print([name for name in {HEAVY!r} if name in sys.modules])"
+    )
     printed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert printed.strip() == "[]"

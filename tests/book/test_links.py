@@ -35,6 +35,8 @@ def test_every_link_leads_somewhere(name):
 
 def test_a_lost_link_is_seen(tmp_path):
     path = tmp_path / "a.md"
-    path.write_text("# One way, *two* ends\n[a](b.md) [b](a.md) [c](#one-way-two-ends) [d](a.md#no) [e](https://x.org/b)\n"
-                    "![picture](c.png)\n")
+    path.write_text(
+        "# One way, *two* ends\n[a](b.md) [b](a.md) [c](#one-way-two-ends) [d](a.md#no) [e](https://x.org/b)\n"
+        "![picture](c.png)\n"
+    )
     assert lost_links(path) == ["b.md", "a.md#no", "c.png"]

@@ -24,10 +24,14 @@ FILES = paper_tables.NAMES
 WATERBIRDS, CELEBA, METASHIFT = map(get_benchmark, FILES)
 
 REPORTED = yaml.safe_load((BOOK / "reported.yml").read_text(encoding="utf-8"))
-PAGES = {name: (BOOK / f"{name}.md").read_text(encoding="utf-8")
-         for name in (*FILES, "paper-scale", "paper-and-code", "licences")}
-PARAMETERS = {path.stem: {row["name"]: row["type"] for row in parameter_table(path)}
-              for path in (ROOT / "notebooks").glob("*.ipynb")}
+PAGES = {
+    name: (BOOK / f"{name}.md").read_text(encoding="utf-8")
+    for name in (*FILES, "paper-scale", "paper-and-code", "licences")
+}
+PARAMETERS = {
+    path.stem: {row["name"]: row["type"] for row in parameter_table(path)}
+    for path in (ROOT / "notebooks").glob("*.ipynb")
+}
 DEPARTURES = PAGES["paper-and-code"]
 
 SWITCH = re.compile(r"`(\d\d-[a-z-]+) (\w+)=([^`]+)`")
@@ -50,6 +54,7 @@ def settings(benchmark) -> dict[tuple[str, str], str]:
 
 
 # ------------------------------------------------------------------------------------------------ what pages name
+
 
 def test_switches_are_parameters_and_take_the_value_that_is_shown():
     switches = SWITCH.findall(DEPARTURES)
@@ -103,6 +108,7 @@ def test_a_datasets_page_has_its_commands_and_includes_its_tables(name, tmp_path
 
 # ------------------------------------------------------------------------------------------------ tables
 
+
 def test_settings_are_those_of_the_entry():
     found = settings(CELEBA)
     assert found["data", "classes y"] == "non-blond, blond"
@@ -110,16 +116,23 @@ def test_settings_are_those_of_the_entry():
     assert found["pruning", "eq. 4 attributes"] == "the logit of the new class"
     assert found["retraining", "γ₁, γ₂ (images made into non-blond, blond)"] == "2, 7"
     assert found["generation", "K, lowest-loss images"] == "12,000 of non-blond, 2,000 of blond"
-    changed = replace(CELEBA, masks=replace(CELEBA.masks, pad=5, box=True, threshold=0.4),
-                      retraining=replace(CELEBA.retraining, epochs=7))
+    changed = replace(
+        CELEBA,
+        masks=replace(CELEBA.masks, pad=5, box=True, threshold=0.4),
+        retraining=replace(CELEBA.retraining, epochs=7),
+    )
     differing = {key: value for key, value in settings(changed).items() if found[key] != value}
-    assert differing == {("masks", "a detected box counts above"): "0.4",
-                         ("masks", "mask to repaint"): "grown by 5 px, boxed", ("retraining", "epochs"): "7"}
+    assert differing == {
+        ("masks", "a detected box counts above"): "0.4",
+        ("masks", "mask to repaint"): "grown by 5 px, boxed",
+        ("retraining", "epochs"): "7",
+    }
 
 
 def test_published_numbers_are_those_of_the_dataset_alone():
-    groups, accuracies, pruned, *more = [cells(part) for part in
-                                        paper_tables.published_part(REPORTED, WATERBIRDS).split("\n\n")[1::2]]
+    groups, accuracies, pruned, *more = [
+        cells(part) for part in paper_tables.published_part(REPORTED, WATERBIRDS).split("\n\n")[1::2]
+    ]
     assert ["waterbird on water", "1018", "133", "642"] in groups and len(groups) == 2 + 4
     assert ["DBB, rerun by a third party (GRSSL)", "88.37±1.8 / 94.2±0.5"] in accuracies
     assert ["DBB, the paper's, without pruning", "91.28 / –"] in accuracies
@@ -138,13 +151,24 @@ def write_measured(folder, hours: tuple[float, ...]) -> None:
     """Two seeds of MetaShift; hours: of masks, by seed."""
     rows = []
     for seed, (erm, method, generated, kept) in enumerate([(0.70, 0.90, 600, 100), (0.72, 0.94, 700, 300)]):
-        rows += [result_rows("metashift", arm, seed, "test", {"worst_group": worst, "average": 0.9})
-                 for arm, worst in ((ERM, erm), (METHOD, method))]
-        rows.append(result_rows("metashift", METHOD, seed, "train", {
-            "generated/dog": generated - 50, "generated/cat": 50, "kept/dog": kept, "kept/cat": 0}))
-    times = [{"benchmark": "metashift", "seed": seed, "stage": stage, "seconds": seconds, "device": "cuda: X"}
-             for seed, masks in enumerate(hours)
-             for stage, seconds in (("erm", 9e9), ("masks", 3600 * masks), ("generated", 1800), ("pruned", 1800))]
+        rows += [
+            result_rows("metashift", arm, seed, "test", {"worst_group": worst, "average": 0.9})
+            for arm, worst in ((ERM, erm), (METHOD, method))
+        ]
+        rows.append(
+            result_rows(
+                "metashift",
+                METHOD,
+                seed,
+                "train",
+                {"generated/dog": generated - 50, "generated/cat": 50, "kept/dog": kept, "kept/cat": 0},
+            )
+        )
+    times = [
+        {"benchmark": "metashift", "seed": seed, "stage": stage, "seconds": seconds, "device": "cuda: X"}
+        for seed, masks in enumerate(hours)
+        for stage, seconds in (("erm", 9e9), ("masks", 3600 * masks), ("generated", 1800), ("pruned", 1800))
+    ]
     (folder / "metashift").mkdir()
     write_results(folder / "metashift", pd.concat(rows), pd.DataFrame(times))
 
@@ -153,8 +177,10 @@ def test_measured_runs_are_averaged_over_seeds_apart_from_what_was_published(tmp
     write_measured(tmp_path, (0.0, 1.0))
     text = paper_tables.measured_part(tmp_path, METASHIFT)
     # Student's t at 97.5 % with one degree of freedom is 12.706; the half width is t * |a - b| / 2.
-    assert cells(text)[2:] == [["ERM", "2", "71.0 [58.3, 83.7]", "90.0 [90.0, 90.0]", "–"],
-                               ["DBB", "2", "92.0 [66.6, 117.4]", "90.0 [90.0, 90.0]", "–"]]
+    assert cells(text)[2:] == [
+        ["ERM", "2", "71.0 [58.3, 83.7]", "90.0 [90.0, 90.0]", "–"],
+        ["DBB", "2", "92.0 [66.6, 117.4]", "90.0 [90.0, 90.0]", "–"],
+    ]
     assert "650 images were generated and 200 kept" in text and "1.5 hours per seed on cuda: X" in text
     assert "Not run" not in text and "±" not in text
 
@@ -162,4 +188,5 @@ def test_measured_runs_are_averaged_over_seeds_apart_from_what_was_published(tmp
 def test_the_time_of_a_run_that_was_cut_off_is_left_out(tmp_path):
     write_measured(tmp_path, (float("nan"), float("nan")))
     assert "took a time that is not known, having been cut off, per seed" in paper_tables.measured_part(
-        tmp_path, METASHIFT)
+        tmp_path, METASHIFT
+    )

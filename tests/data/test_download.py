@@ -171,8 +171,9 @@ def birds(tmp_path, server, monkeypatch):
     server.files["/right"] = tar_of(make_waterbirds(tmp_path / "original"), tmp_path)
 
     def entry(*paths):
-        places = tuple(Place(path, partial(from_archive, path if "://" in path else server.url(path)))
-                       for path in paths)
+        places = tuple(
+            Place(path, partial(from_archive, path if "://" in path else server.url(path))) for path in paths
+        )
         bm = waterbirds.BENCHMARK
         bm = replace(bm, data=replace(bm.data, places=places, counts=COUNTS))
         monkeypatch.setattr(__main__, "get_benchmark", lambda name: bm)

@@ -17,10 +17,10 @@ from dbb.data.files import FilePixels, decode
 from dbb.errors import InputError
 
 
-@pytest.mark.parametrize(("fit", "transform"), [
-    ("stretch", v2.Resize((24, 24))),
-    ("centre", v2.Compose([v2.CenterCrop(178), v2.Resize((24, 24))])),
-])
+@pytest.mark.parametrize(
+    ("fit", "transform"),
+    [("stretch", v2.Resize((24, 24))), ("centre", v2.Compose([v2.CenterCrop(178), v2.Resize((24, 24))]))],
+)
 def test_pictures_become_the_squares_that_torchvision_makes(tmp_path, fit, transform):
     path = save(tmp_path / "a.png", size=(178, 218))
     expected = v2.functional.pil_to_tensor(transform(Image.open(path)))

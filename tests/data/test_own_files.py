@@ -17,11 +17,14 @@ def test_what_a_value_may_mean():
     assert meanings({"1": "1", "0": "0"}) == {"1": 0, "0": 1}, "a name goes before a place in the list"
 
 
-@pytest.mark.parametrize("table", [
-    "path,label,attribute,split\na,cat,night,train\nb,dog,day,val\nc,dog,night,train\n",
-    "path,label,attribute,split\na,0,1,0\nb,1,0,1\nc,1,1,0\n",
-    "path,label,attribute,split\na,0.0,1.0,Training\nb,1.0,0.0,VALID\nc,1.0,1.0,train\n",
-])
+@pytest.mark.parametrize(
+    "table",
+    [
+        "path,label,attribute,split\na,cat,night,train\nb,dog,day,val\nc,dog,night,train\n",
+        "path,label,attribute,split\na,0,1,0\nb,1,0,1\nc,1,1,0\n",
+        "path,label,attribute,split\na,0.0,1.0,Training\nb,1.0,0.0,VALID\nc,1.0,1.0,train\n",
+    ],
+)
 def test_names_and_codes_mean_the_same(tmp_path, table):
     (tmp_path / "t.csv").write_text(table)
     pictures = PictureTable(tmp_path / "t.csv", COLUMNS, CLASSES, PLACES)
@@ -34,7 +37,8 @@ def test_names_and_codes_mean_the_same(tmp_path, table):
 
 def test_the_waterbirds_metadata_is_read_by_naming_its_columns(tmp_path):
     (tmp_path / "metadata.csv").write_text(
-        "img_id,img_filename,y,split,place,place_filename\n1,001.B/x.jpg,0,0,1,/o/ocean/1.jpg\n2,001.B/z.jpg,1,2,0,/f/2\n")
+        "img_id,img_filename,y,split,place,place_filename\n1,001.B/x.jpg,0,0,1,/o/ocean/1.jpg\n2,001.B/z.jpg,1,2,0,/f/2\n"
+    )
     columns = {"path": "img_filename", "label": "y", "attribute": "place", "split": "split"}
     listing = PictureTable(tmp_path / "metadata.csv", columns, CLASSES, PLACES).list_split(tmp_path, "train")
     assert listing.paths == (tmp_path / "001.B/x.jpg",) and listing.attributes.tolist() == [1]
@@ -46,13 +50,16 @@ def test_a_table_without_attributes_needs_no_such_column(tmp_path):
     assert listing.attributes.tolist() == [0] and listing.attributes.dtype == np.int64
 
 
-@pytest.mark.parametrize(("row", "message"), [
-    ("a,bird,day,train", "line 2: column 'label' holds 'bird', which is none of cat, dog, 0, 1"),
-    ("a,cat,dusk,train", "line 2: column 'attribute' holds 'dusk', which is none of day, night, 0, 1"),
-    ("a,cat,,train", "line 2: column 'attribute' holds ''"),
-    ("a,cat,day,extra", "line 2: column 'split' holds 'extra', which is none of train, training, 0, val"),
-    ("a,2,day,test", "line 2: column 'label' holds '2'"),
-])
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [
+        ("a,bird,day,train", "line 2: column 'label' holds 'bird', which is none of cat, dog, 0, 1"),
+        ("a,cat,dusk,train", "line 2: column 'attribute' holds 'dusk', which is none of day, night, 0, 1"),
+        ("a,cat,,train", "line 2: column 'attribute' holds ''"),
+        ("a,cat,day,extra", "line 2: column 'split' holds 'extra', which is none of train, training, 0, val"),
+        ("a,2,day,test", "line 2: column 'label' holds '2'"),
+    ],
+)
 def test_a_row_that_means_nothing_is_named_whatever_the_split(tmp_path, row, message):
     (tmp_path / "t.csv").write_text(f"path,label,attribute,split\n{row}\n")
     with pytest.raises(InputError) as raised:
@@ -79,7 +86,10 @@ def tree(tmp_path):
 def test_folders_are_listed_by_class_attribute_and_name(tree):
     listing = PictureTree(CLASSES, PLACES).list_split(tree, "train")
     assert [path.relative_to(tree).as_posix() for path in listing.paths] == [
-        "training/cat/day/c.jpg", "training/cat/night/b.jpg", "training/dog/day/a.png"]
+        "training/cat/day/c.jpg",
+        "training/cat/night/b.jpg",
+        "training/dog/day/a.png",
+    ]
     assert listing.labels.tolist() == [0, 0, 1] and listing.attributes.tolist() == [0, 1, 0]
 
 
@@ -91,15 +101,18 @@ def test_a_tree_without_attributes(tmp_path):
     assert listing.labels.tolist() == [0, 0, 1] and listing.attributes.tolist() == [0, 0, 0]
 
 
-@pytest.mark.parametrize(("change", "message"), [
-    (lambda t: (t / "valid").rename(t / "rest"), "has no folder for the split 'val'"),
-    (lambda t: (t / "val").mkdir(), "has val and valid for the split 'val'"),
-    (lambda t: (t / "valid/bird").mkdir(), "valid/bird: 'bird' is none of cat, dog, 0, 1"),
-    (lambda t: (t / "valid/cat/dusk").mkdir(), "cat/dusk: 'dusk' is none of day, night"),
-    (lambda t: (t / "valid/cat/x.jpg").touch(), "cat/x.jpg lies where only folders belong"),
-    (lambda t: (t / "valid/x.jpg").touch(), "valid/x.jpg lies where only folders belong"),
-    (lambda t: (t / "valid/cat/day/more").mkdir(), "day/more is a folder among pictures"),
-])
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda t: (t / "valid").rename(t / "rest"), "has no folder for the split 'val'"),
+        (lambda t: (t / "val").mkdir(), "has val and valid for the split 'val'"),
+        (lambda t: (t / "valid/bird").mkdir(), "valid/bird: 'bird' is none of cat, dog, 0, 1"),
+        (lambda t: (t / "valid/cat/dusk").mkdir(), "cat/dusk: 'dusk' is none of day, night"),
+        (lambda t: (t / "valid/cat/x.jpg").touch(), "cat/x.jpg lies where only folders belong"),
+        (lambda t: (t / "valid/x.jpg").touch(), "valid/x.jpg lies where only folders belong"),
+        (lambda t: (t / "valid/cat/day/more").mkdir(), "day/more is a folder among pictures"),
+    ],
+)
 def test_folders_that_mean_nothing_are_named(tree, change, message):
     change(tree)
     with pytest.raises(InputError) as raised:

@@ -19,15 +19,18 @@ def names(table):
     return table.columns["file"].tolist()
 
 
-@pytest.mark.parametrize("text", [
-    "file,y\nNA,0\n001,1\nnull,1\n",
-    "y;file;z\n0;NA;5\n1;001;5\n1;null;\n",
-    "file\ty\nNA\t0\n001\t1\nnull\t1\n",
-    " file , y\r\nNA,0\r\n001,1\r\nnull,1\r\n",
-    "\ufefffile,y\nNA,0\n001,1\nnull,1\n",
-    "file,y\nNA,0\n\n001,1\nnull,1\n,\n\n",
-    '"file","y"\n"NA","0"\n"001","1"\n"null","1"',
-])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "file,y\nNA,0\n001,1\nnull,1\n",
+        "y;file;z\n0;NA;5\n1;001;5\n1;null;\n",
+        "file\ty\nNA\t0\n001\t1\nnull\t1\n",
+        " file , y\r\nNA,0\r\n001,1\r\nnull,1\r\n",
+        "\ufefffile,y\nNA,0\n001,1\nnull,1\n",
+        "file,y\nNA,0\n\n001,1\nnull,1\n,\n\n",
+        '"file","y"\n"NA","0"\n"001","1"\n"null","1"',
+    ],
+)
 def test_text_is_text_however_it_is_written(tmp_path, text):
     table = read_table(write(tmp_path / "t.csv", text), COLUMNS)
     assert names(table) == ["NA", "001", "null"]
@@ -59,18 +62,21 @@ def test_another_code_is_named_with_its_line(tmp_path, value):
         table.codes("y", {"0": 0, "1": 1})
 
 
-@pytest.mark.parametrize(("name", "message"), [
-    ("", "line 3: column 'file' names no file"),
-    ("  ", "line 3: column 'file' names no file"),
-    ("../b.jpg", "line 3: '../b.jpg' leads out of"),
-    ("x/../../b.jpg", "line 3: 'x/../../b.jpg' leads out of"),
-    ("/etc/passwd", "line 3: '/etc/passwd' leads out of"),
-    ("..\\b.jpg", "leads out of"),
-    ("a.jpg", "line 3: 'a.jpg' has a row already, 2: delete one"),
-    ("x/../a.jpg", "line 3: 'a.jpg' has a row already, 2"),
-    ("./a.jpg", "line 3: 'a.jpg' has a row already, 2"),
-    (".//a.jpg", "line 3: 'a.jpg' has a row already, 2"),
-])
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("", "line 3: column 'file' names no file"),
+        ("  ", "line 3: column 'file' names no file"),
+        ("../b.jpg", "line 3: '../b.jpg' leads out of"),
+        ("x/../../b.jpg", "line 3: 'x/../../b.jpg' leads out of"),
+        ("/etc/passwd", "line 3: '/etc/passwd' leads out of"),
+        ("..\\b.jpg", "leads out of"),
+        ("a.jpg", "line 3: 'a.jpg' has a row already, 2: delete one"),
+        ("x/../a.jpg", "line 3: 'a.jpg' has a row already, 2"),
+        ("./a.jpg", "line 3: 'a.jpg' has a row already, 2"),
+        (".//a.jpg", "line 3: 'a.jpg' has a row already, 2"),
+    ],
+)
 def test_a_file_that_cannot_be_meant_is_named_with_its_line(tmp_path, name, message):
     table = read_table(write(tmp_path / "t.csv", f"file,y\na.jpg,0\n{name},1\n"), COLUMNS)
     with pytest.raises(InputError) as raised:
@@ -84,12 +90,15 @@ def test_paths_inside_the_folder_are_taken_as_they_are_meant(tmp_path):
     assert files == (tmp_path / "x/a.jpg", tmp_path / "x/..b.jpg", tmp_path / "x/c.jpg")
 
 
-@pytest.mark.parametrize(("content", "message"), [
-    (b"", "cannot be read as a table in UTF-8"),
-    ("file,y\nö,0\n".encode("latin-1"), "cannot be read as a table in UTF-8"),
-    ("file,y\na,0\n".encode("utf-16"), "cannot be read as a table in UTF-8"),
-    (b"name,y\na,0\n", "has no column 'file'; it has 'name', 'y': mend it"),
-])
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "cannot be read as a table in UTF-8"),
+        ("file,y\nö,0\n".encode("latin-1"), "cannot be read as a table in UTF-8"),
+        ("file,y\na,0\n".encode("utf-16"), "cannot be read as a table in UTF-8"),
+        (b"name,y\na,0\n", "has no column 'file'; it has 'name', 'y': mend it"),
+    ],
+)
 def test_another_table_is_refused_with_the_remedy(tmp_path, content, message):
     (tmp_path / "t.csv").write_bytes(content)
     with pytest.raises(InputError, match=r"t\.csv.*mend it") as raised:

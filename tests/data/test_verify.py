@@ -71,7 +71,8 @@ def test_a_group_that_should_be_empty_is_told(tmp_path, monkeypatch):
         monkeypatch.setitem(waterbirds.COUNTS, split, (3, 2, 0, 2))
     report = verify.verify(waterbirds.BENCHMARK, make_waterbirds(tmp_path, GROUPS))
     assert [(c.group, c.expected, c.found) for c in report.groups if c.found != c.expected] == [
-        ("waterbird on land", 0, 1)] * 3
+        ("waterbird on land", 0, 1)
+    ] * 3
 
 
 @pytest.mark.parametrize("layout", ["kaggle", "torchvision", "group_DRO", "DDB", "DaC"])

@@ -58,12 +58,14 @@ WRAPPED = {
     "beside numbers": lambda state: {**state, "epoch": 3, "accuracy": 0.9},
     "DataParallel": lambda state: {f"module.{name}": value for name, value in state.items()},
     "Lightning": lambda state: {"state_dict": {f"model.{name}": value for name, value in state.items()}},
-    "a wrapper's backbone": lambda state: {name if name.startswith("fc") else f"backbone.{name}": value
-                                           for name, value in state.items()},
+    "a wrapper's backbone": lambda state: {
+        name if name.startswith("fc") else f"backbone.{name}": value for name, value in state.items()
+    },
     "several wrappers": lambda state: {f"_orig_mod.module.model.{name}": value for name, value in state.items()},
     "dropout before the head": lambda state: {name.replace("fc.", "fc.1."): value for name, value in state.items()},
-    "half precision": lambda state: {name: value.half() if value.is_floating_point() else value
-                                     for name, value in state.items()},
+    "half precision": lambda state: {
+        name: value.half() if value.is_floating_point() else value for name, value in state.items()
+    },
     "without counters": lambda state: {name: value for name, value in state.items() if "num_batches" not in name},
 }
 
@@ -125,6 +127,7 @@ def test_a_relative_path_is_the_projects(backbone, tmp_path, monkeypatch):
 
 # ------------------------------------------------------------------------------------------------ heads
 
+
 def test_an_imagenet_head_is_replaced_as_for_the_imagenet_weights(tmp_path, monkeypatch):
     from torchvision.models import ResNet50_Weights, resnet50
 
@@ -134,8 +137,9 @@ def test_an_imagenet_head_is_replaced_as_for_the_imagenet_weights(tmp_path, monk
     ready = load_checkpoint(saved(tmp_path / "imagenet.pth", imagenet), TORCHVISION_RESNET50, 2, seed=4)
     assert not ready.trained
     assert equal(load_classifier(TORCHVISION_RESNET50, 2, seed=4), ready.model)
-    assert re.search(r"a head of 1,000 classes, which was dropped: a head of 2 .* training goes on from this backbone",
-                     str(ready))
+    assert re.search(
+        r"a head of 1,000 classes, which was dropped: a head of 2 .* training goes on from this backbone", str(ready)
+    )
 
 
 def test_a_head_of_a_thousand_is_kept_where_there_are_a_thousand_classes(backbone, tmp_path):
@@ -151,6 +155,7 @@ def test_a_head_of_any_other_number_is_refused(backbone, tmp_path):
 
 
 # ------------------------------------------------------------------------------------------------ code
+
 
 class Evil:
     """Unpickling it writes a file."""
@@ -212,10 +217,19 @@ def test_a_torchscript_program_is_refused(backbone, tmp_path):
 
 # ------------------------------------------------------------------------------------------------ faults
 
+
 @pytest.mark.filterwarnings("ignore")
-@pytest.mark.parametrize("name, content", [
-    ("model.pt", b""), ("model.pt", b"garbage"), ("model.pt", None),
-    ("model.safetensors", b""), ("model.safetensors", b"garbage"), ("model.safetensors", None)])
+@pytest.mark.parametrize(
+    "name, content",
+    [
+        ("model.pt", b""),
+        ("model.pt", b"garbage"),
+        ("model.pt", None),
+        ("model.safetensors", b""),
+        ("model.safetensors", b"garbage"),
+        ("model.safetensors", None),
+    ],
+)
 def test_a_damaged_file_is_named(backbone, tmp_path, name, content):
     path = tmp_path / name
     if content is None:  # cut off
@@ -240,17 +254,23 @@ def without(state, part):
 STATE = {name: value.clone() for name, value in transformers_network(3).state_dict().items()}
 
 
-@pytest.mark.parametrize("value, message", [
-    ([1, 2], "holds a list, no state dict"),
-    ({"epoch": 3, "lr": 0.1}, "holds a dict of epoch, lr, no state dict: save model.state_dict"),
-    ({}, "holds a dict of nothing"),
-    (without(STATE, "stages.1"), r"it lacks encoder\.stages\.1\.\S+, encoder.* and \d+ more: give a checkpoint of"),
-    (STATE | {"gate.weight": torch.ones(1)}, r"it has besides gate\.weight: give"),
-    (STATE | {"classifier.1.weight": torch.ones(3, 9)}, r"of another shape are head\.weight \(3, 9\), not \(3, 8\)"),
-    (without(STATE, "classifier.1.bias"), r"it lacks head\.bias"),
-    (STATE | {"classifier.1.weight": torch.ones(3)}, r"has a head of shape \(3,\)"),
-    (STATE | {"fc.weight": torch.ones(3, 8)}, r"has head\.weight twice, the second time as fc\.weight"),
-])
+@pytest.mark.parametrize(
+    "value, message",
+    [
+        ([1, 2], "holds a list, no state dict"),
+        ({"epoch": 3, "lr": 0.1}, "holds a dict of epoch, lr, no state dict: save model.state_dict"),
+        ({}, "holds a dict of nothing"),
+        (without(STATE, "stages.1"), r"it lacks encoder\.stages\.1\.\S+, encoder.* and \d+ more: give a checkpoint of"),
+        (STATE | {"gate.weight": torch.ones(1)}, r"it has besides gate\.weight: give"),
+        (
+            STATE | {"classifier.1.weight": torch.ones(3, 9)},
+            r"of another shape are head\.weight \(3, 9\), not \(3, 8\)",
+        ),
+        (without(STATE, "classifier.1.bias"), r"it lacks head\.bias"),
+        (STATE | {"classifier.1.weight": torch.ones(3)}, r"has a head of shape \(3,\)"),
+        (STATE | {"fc.weight": torch.ones(3, 8)}, r"has head\.weight twice, the second time as fc\.weight"),
+    ],
+)
 def test_what_is_missing_or_too_much_is_named(backbone, tmp_path, value, message):
     path = saved(tmp_path / "model.pt", value)
     with pytest.raises(InputError, match=rf"model\.pt .*{message}"):

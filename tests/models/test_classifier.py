@@ -56,9 +56,8 @@ def test_a_new_head_is_drawn_from_the_seed_on_the_same_backbone(backbone):
     first, again, other = (load_classifier(backbone, 3, seed) for seed in (0, 0, 1))
     assert torch.equal(first.head.weight, again.head.weight)
     assert not torch.equal(first.head.weight, other.head.weight)
-    assert first.head.weight.abs().max() <= 8 ** -0.5
-    assert all(torch.equal(a, b) for a, b in zip(first.backbone.parameters(), other.backbone.parameters(),
-                                                 strict=True))
+    assert first.head.weight.abs().max() <= 8**-0.5
+    assert all(torch.equal(a, b) for a, b in zip(first.backbone.parameters(), other.backbone.parameters(), strict=True))
     assert first.head.weight.dtype == next(first.backbone.parameters()).dtype == torch.float32
 
 
@@ -105,8 +104,9 @@ def test_a_missing_or_broken_backbone_is_named(backbone, tmp_path):
     (tmp_path / "model.safetensors").write_bytes(b"garbage")
     with pytest.raises(InputError, match="not a readable ResNetModel"):
         load_classifier(str(tmp_path), 2, 0)
-    shallow, deep = (ResNetConfig(embedding_size=4, hidden_sizes=[4, 8], depths=[1, depth], layer_type="basic")
-                     for depth in (1, 2))
+    shallow, deep = (
+        ResNetConfig(embedding_size=4, hidden_sizes=[4, 8], depths=[1, depth], layer_type="basic") for depth in (1, 2)
+    )
     ResNetModel(shallow).save_pretrained(tmp_path)
     deep.save_pretrained(tmp_path)
     with pytest.raises(InputError, match="lacks weights"):

@@ -54,8 +54,15 @@ def test_bad_files_are_named(folder, tmp_path) -> None:
     save_file({TOKEN: torch.zeros(1, 2, 32)}, tmp_path / "deep.safetensors")
     save_file({TOKEN: torch.zeros(32), "b": torch.zeros(32)}, tmp_path / "two.safetensors")
     (tmp_path / "cut.safetensors").write_bytes(b"\x00\x01")
-    for name, message in [("short", "7 values"), ("narrow", "7 values"), ("empty", "one token"),
-                          ("deep", "one token"), ("two", "one token"), ("cut", "corrupt"), ("none", "missing")]:
+    for name, message in [
+        ("short", "7 values"),
+        ("narrow", "7 values"),
+        ("empty", "one token"),
+        ("deep", "one token"),
+        ("two", "one token"),
+        ("cut", "corrupt"),
+        ("none", "missing"),
+    ]:
         with pytest.raises(InputError, match=message):
             add_token(pipe, tmp_path / f"{name}.safetensors")
 

@@ -43,8 +43,19 @@ def refused(name: str, parameters: dict) -> list[str]:
 def test_on_an_empty_run_it_names_the_command(name, stage, tmp_path):
     benchmark, runs = str(write_few_birds(tmp_path)), str(tmp_path / "my runs")
     words = refused(name, {"benchmark": benchmark, "seed": 3, "runs": runs})
-    assert words == ["python", "-m", "dbb.stages", "--benchmark", benchmark, "--runs", runs, "--seed", "3",
-                     "--to", stage]
+    assert words == [
+        "python",
+        "-m",
+        "dbb.stages",
+        "--benchmark",
+        benchmark,
+        "--runs",
+        runs,
+        "--seed",
+        "3",
+        "--to",
+        stage,
+    ]
     assert not Path(runs).exists(), "nothing was begun"
 
 
@@ -67,12 +78,22 @@ def test_without_a_study_it_names_the_command(name, tmp_path):
     """That Snakemake takes it is the commands' own test."""
     results = str(tmp_path / "my results")
     assert refused(name, {"results": results}) == [
-        "snakemake", "--cores", "all", "study_results", "--config", "benchmark=mini-waterbirds", f"results={results}"]
+        "snakemake",
+        "--cores",
+        "all",
+        "study_results",
+        "--config",
+        "benchmark=mini-waterbirds",
+        f"results={results}",
+    ]
 
 
 @pytest.mark.parametrize("name", LAST)
 def test_it_asks_for_what_the_table_of_pages_says_it_reads(name):
-    code = "\n".join(cell.source for cell in nbformat.read(NOTEBOOKS / f"{name}.ipynb", 4).cells
-                     if cell.cell_type == "code" and "run.needs(" in cell.source)
+    code = "\n".join(
+        cell.source
+        for cell in nbformat.read(NOTEBOOKS / f"{name}.ipynb", 4).cells
+        if cell.cell_type == "code" and "run.needs(" in cell.source
+    )
     asked = re.search(r"run\.needs\((.*)\)", code)[1]
     assert READS[name] == (tuple(STAGES) if asked == "*NOTEBOOKS" else ast.literal_eval(f"({asked},)"))

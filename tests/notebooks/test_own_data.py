@@ -42,6 +42,7 @@ def chapters(benchmark: str, runs: Path) -> dict[str, Shown]:
 
 # ------------------------------------------------------------------------------------------------- the example
 
+
 @pytest.fixture(scope="module")
 def example(tmp_path_factory) -> tuple[Run, dict[str, Shown]]:
     runs = tmp_path_factory.mktemp("example")
@@ -76,6 +77,7 @@ def test_the_example_is_counted_in_its_records(example):
 
 
 # ------------------------------------------------------------------------------------------------- without groups
+
 
 @pytest.fixture(scope="module")
 def no_groups(tmp_path_factory) -> tuple[Run, dict[str, Shown]]:

@@ -33,14 +33,16 @@ def small(benchmark: Benchmark) -> Benchmark:
     taken = ("classifier", "inpainting", "segmenter", "class_word", "mask_prompt", "templates", "generation_size")
     margin = 16 if benchmark.input_format.margin else 0
     return replace(
-        benchmark, **{name: getattr(mini, name) for name in taken},
+        benchmark,
+        **{name: getattr(mini, name) for name in taken},
         input_format=replace(benchmark.input_format, size=48, margin=margin),
         erm=replace(benchmark.erm, epochs=1, batch_size=8),
         inversion=replace(benchmark.inversion, images=2, steps=1, batch_size=2, initial_word="bird"),
         masks=replace(benchmark.masks, threshold=0.01),
         generation=replace(benchmark.generation, per_class=(2, 2), steps=2, batch_size=2),
         pruning=replace(benchmark.pruning, steps=4),
-        retraining=replace(benchmark.retraining, epochs=1, batch_size=8))
+        retraining=replace(benchmark.retraining, epochs=1, batch_size=8),
+    )
 
 
 def make(name: str, folder: Path) -> None:

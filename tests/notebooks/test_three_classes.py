@@ -69,6 +69,7 @@ def some_pairs(three) -> Three:
 
 # ------------------------------------------------------------------------------------------------- the stages
 
+
 def test_every_group_is_there(three):
     counts = np.bincount(three.run.split("train").groups, minlength=9).reshape(3, 3)
     assert (counts == np.where(np.eye(3, dtype=bool), USUAL, 1)).all()
@@ -184,21 +185,31 @@ def test_retraining_trains_on_that_loss(three, monkeypatch):
     settings = replace(bm.retraining, epochs=1)
     retraining.retrain(model, train, kept, run.split("val"), settings, settings.gammas, bm.input_format, SEED)
     pairs = Counter(pair for labels, parts in seen for pair in zip(labels, parts, strict=True))
-    assert pairs == {**{(label, 0): n for label, n in enumerate(np.bincount(train.labels))},
-                     **{(label, 1 + label): n for label, n in enumerate(np.bincount(kept.labels)) if n}}
+    assert pairs == {
+        **{(label, 0): n for label, n in enumerate(np.bincount(train.labels))},
+        **{(label, 1 + label): n for label, n in enumerate(np.bincount(kept.labels)) if n},
+    }
 
 
-@pytest.mark.parametrize("settings", ["generation: {per_class: [4, 3]}", "pruning: {thresholds: [null, 0.1]}",
-                                      "retraining: {gammas: [1, 2, 3, 4]}"])
+@pytest.mark.parametrize(
+    "settings",
+    ["generation: {per_class: [4, 3]}", "pruning: {thresholds: [null, 0.1]}", "retraining: {gammas: [1, 2, 3, 4]}"],
+)
 def test_lists_of_the_wrong_length_are_refused_by_the_file(tmp_path, three, settings):
     path = write_settings(three.path.parent, f"{settings}\n", f"wrong-{settings.split(':')[0]}")
     with pytest.raises(InputError, match="a list with one for each"):
         get_benchmark(str(path))
 
 
-@pytest.mark.parametrize(("notebook", "given"), [
-    ("02-erm", {"k": [4, 3]}), ("04-masks", {"per_class": [4]}), ("06-prune", {"P": [0.1, None]}),
-    ("07-retrain", {"gammas": [1.0, 2.0, 3.0, 4.0]})])
+@pytest.mark.parametrize(
+    ("notebook", "given"),
+    [
+        ("02-erm", {"k": [4, 3]}),
+        ("04-masks", {"per_class": [4]}),
+        ("06-prune", {"P": [0.1, None]}),
+        ("07-retrain", {"gammas": [1.0, 2.0, 3.0, 4.0]}),
+    ],
+)
 def test_lists_of_the_wrong_length_are_refused_by_the_chapter(three, notebook, given):
     with pytest.raises(InputError, match="values for 3 classes"):
         three.chapter(notebook, **given)

@@ -44,6 +44,7 @@ def size(model: torch.nn.Module) -> int:
 
 # ------------------------------------------------------------------------------------------------ models
 
+
 def test_the_parts_of_stable_diffusion_have_the_published_sizes() -> None:
     parts = models.inpainting_components(device="meta")
     assert {name: size(parts[name]) for name in COUNTS} == COUNTS
@@ -87,6 +88,7 @@ def test_torchvision_loads_the_written_resnet_without_a_download(tmp_path, monke
 
 
 # ------------------------------------------------------------------------------------------------ folders
+
 
 def test_clip_ids_count_bytes_bytes_at_a_word_end_and_merges(tmp_path) -> None:
     vocabularies.write_clip_tokenizer(tmp_path, gzip.compress(b"a title\ni n\nin g</w>\nb i\n"))
@@ -167,6 +169,7 @@ def test_an_impossible_size_is_refused(tmp_path, per_group) -> None:
 
 # ------------------------------------------------------------------------------------------------ true size
 
+
 @pytest.fixture(scope="module")
 def written(tmp_path_factory) -> Iterator[dict[str, Path]]:
     """All models, in folders; their vocabularies come from packages, so this needs a package index."""
@@ -195,8 +198,8 @@ def test_grounding_dino_finds_a_few_boxes_in_any_picture(written, tmp_path) -> N
         inputs = processor(images=picture, text="bird.", return_tensors="pt")
         with torch.inference_mode():
             found = processor.post_process_grounded_object_detection(
-                model(**inputs), inputs.input_ids, threshold=0.3, text_threshold=0.25,
-                target_sizes=[picture.size[::-1]])[0]
+                model(**inputs), inputs.input_ids, threshold=0.3, text_threshold=0.25, target_sizes=[picture.size[::-1]]
+            )[0]
         assert 1 <= len(found["boxes"]) <= 20
 
 
@@ -205,8 +208,16 @@ def test_the_inpainting_pipeline_loads_and_stays_finite(written) -> None:
     pipe = load_inpainting(str(written["inpainting"]))
     assert size(pipe.unet) == COUNTS["unet"] and pipe.unet.dtype == torch.float32
     picture = Image.fromarray(np.random.default_rng(0).integers(0, 256, (256, 256, 3), dtype=np.uint8))
-    painted = pipe("a photo of a bird", image=picture, mask_image=Image.new("L", picture.size, 255), height=256,
-                   width=256, num_inference_steps=2, guidance_scale=7.5, output_type="np").images
+    painted = pipe(
+        "a photo of a bird",
+        image=picture,
+        mask_image=Image.new("L", picture.size, 255),
+        height=256,
+        width=256,
+        num_inference_steps=2,
+        guidance_scale=7.5,
+        output_type="np",
+    ).images
     assert np.isfinite(painted).all() and painted.std() > 0.01
 
 
@@ -236,8 +247,13 @@ def runs(written, tmp_path_factory) -> Path:
     inpainting = {"inpainting": written["inpainting"]}
     segmenter = {"segmenter": f"grounded-sam:{written['grounding-dino']},{written['sam2']}"}
     sources = {"tokens": inpainting | segmenter, "masks": segmenter, "generated": inpainting}
-    environment = {"DBB_DATA": folder / "sets", "TORCH_HOME": written["resnet50"], "HF_HOME": folder / "hub",
-                   "HF_HUB_OFFLINE": 1, "HTTPS_PROXY": "http://localhost:9"}
+    environment = {
+        "DBB_DATA": folder / "sets",
+        "TORCH_HOME": written["resnet50"],
+        "HF_HOME": folder / "hub",
+        "HF_HUB_OFFLINE": 1,
+        "HTTPS_PROXY": "http://localhost:9",
+    }
     runs = str(folder / "runs")
     for stage, limits in LIMITS.items():
         parameters = {"benchmark": "waterbirds", "runs": runs, **limits, **sources.get(stage, {})}
@@ -252,10 +268,23 @@ def run_notebook(name: str, folder: Path, parameters: dict[str, object], environ
     """Run a notebook in a process of its own, as a user does."""
     given = yaml.safe_dump({key: str(value) if isinstance(value, Path) else value for key, value in parameters.items()})
     done = subprocess.run(
-        [sys.executable, "-m", "papermill", f"notebooks/{name}.ipynb", str(folder / f"{name}.ipynb"), "--cwd", ".",
-         "--no-progress-bar", "-y", given],
-        cwd=project_root(), env=os.environ | {key: str(value) for key, value in environment.items()},
-        capture_output=True, text=True)
+        [
+            sys.executable,
+            "-m",
+            "papermill",
+            f"notebooks/{name}.ipynb",
+            str(folder / f"{name}.ipynb"),
+            "--cwd",
+            ".",
+            "--no-progress-bar",
+            "-y",
+            given,
+        ],
+        cwd=project_root(),
+        env=os.environ | {key: str(value) for key, value in environment.items()},
+        capture_output=True,
+        text=True,
+    )
     assert done.returncode == 0, (done.stdout + done.stderr)[-5000:]
 
 
@@ -277,8 +306,10 @@ def photographs(runs: Path, split: str, side: int) -> np.ndarray:
     """The pictures of a split out of their files, by way of 512 px, uint8 (N, side, side, 3)."""
     top = runs.parent / "sets" / "waterbirds" / "waterbird_complete95_forest2water2"
     table = pd.read_csv(top / "metadata.csv")
-    pictures = [Image.open(top / name).convert("RGB").resize((512, 512), Image.Resampling.BILINEAR)
-                for name in table.loc[table["split"] == SPLIT_CODES[split], "img_filename"]]
+    pictures = [
+        Image.open(top / name).convert("RGB").resize((512, 512), Image.Resampling.BILINEAR)
+        for name in table.loc[table["split"] == SPLIT_CODES[split], "img_filename"]
+    ]
     return np.stack([np.asarray(picture.resize((side, side), Image.Resampling.BILINEAR)) for picture in pictures])
 
 

@@ -48,7 +48,7 @@ def test_the_oracle_knows_every_species_and_an_empty_scene():
     verdict = load_oracle(BENCHMARK).judge(pixels(BIRDS + EMPTY))
     truth = [0 if scene.species in LANDBIRDS else 1 for scene in BIRDS] + [NEITHER] * len(EMPTY)
     assert np.mean(verdict.classes == truth) >= 0.95
-    assert np.mean(verdict.species[:len(BIRDS)] == [scene.species for scene in BIRDS]) >= 0.9
+    assert np.mean(verdict.species[: len(BIRDS)] == [scene.species for scene in BIRDS]) >= 0.9
 
 
 def test_a_benchmark_without_an_oracle_has_none():
@@ -68,6 +68,8 @@ def test_the_segmenter_finds_the_bird_and_nothing_where_there_is_none():
 def test_the_weights_are_the_listed_ones():
     folder = resolve("data/mini")
     listed = dict(reversed(line.split()) for line in (folder / "SHA256SUMS").read_text().splitlines())
-    found = {str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
-             for path in folder.rglob("*.safetensors")}
+    found = {
+        str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in folder.rglob("*.safetensors")
+    }
     assert found == listed

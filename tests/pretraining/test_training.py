@@ -24,6 +24,7 @@ def line_loss(model, stop_at=None):
             raise KeyboardInterrupt
         x = torch.randn(8, 3, generator=generator)
         return (model(x) - x.sum(1, keepdim=True)).square().mean()
+
     return loss_of_step
 
 

@@ -61,8 +61,13 @@ def snakemake(folder: Path) -> Product:
     (folder / "tiny.yml").write_text(yaml.safe_dump({"runs": str(folder / "runs"), "parameters": TINY}))
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
     options = ["--cores", "2", "--max-threads", "1", "--quiet", "rules", "progress", "host", "reason"]
-    run = subprocess.run(["snakemake", *options, "--configfile", folder / "tiny.yml", "--", "book"], cwd=ROOT,
-                         capture_output=True, text=True, env={**os.environ, "PATH": path})
+    run = subprocess.run(
+        ["snakemake", *options, "--configfile", folder / "tiny.yml", "--", "book"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PATH": path},
+    )
     assert run.returncode == 0, (run.stdout + run.stderr)[-10_000:]
     return Product(folder / "runs", run.stdout, run.stderr)
 
@@ -73,6 +78,7 @@ def product(tmp_path_factory) -> Product:
 
 
 # ------------------------------------------------------------------------------------------------ what is there
+
 
 @pytest.mark.parametrize("number, notebook", enumerate(PAGES, start=1), ids=PAGES)
 def test_each_page_is_made_with_all_its_figures_and_without_a_warning(product, number, notebook):
@@ -113,6 +119,7 @@ def test_a_second_call_finds_everything(product):
 
 
 # ------------------------------------------------------------------------------------------------ its numbers
+
 
 def test_counts_are_as_planned_from_the_data_to_retraining(product):
     assert product.stage("data").counts == {"train": 400, "val": 24, "test": 80}

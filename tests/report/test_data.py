@@ -5,13 +5,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from dbb.report.data import (
-    balance_table,
-    counts_table,
-    describe_balance,
-    describe_majority,
-    group_captions,
-)
+from dbb.report.data import balance_table, counts_table, describe_balance, describe_majority, group_captions
 
 
 def test_groups_without_images_are_left_out():
@@ -25,8 +19,14 @@ def test_each_class_has_its_majority():
     names = [f"{c} {a}" for c in "xyz" for a in "pq"]
     captions = group_captions(np.array([60, 10, 5, 15, 9, 1]), 3, names)
     assert captions[0] == "x p\n60.0%\nmajority" and captions[3] == "y q\n15.0%\nmajority"
-    assert [text.split("\n")[-1] for text in captions] == ["majority", "minority", "minority", "majority", "majority",
-                                                           "minority"]
+    assert [text.split("\n")[-1] for text in captions] == [
+        "majority",
+        "minority",
+        "minority",
+        "majority",
+        "majority",
+        "minority",
+    ]
 
 
 def test_without_attributes_no_group_is_a_minority():

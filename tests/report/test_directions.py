@@ -20,9 +20,23 @@ def test_two_classes_have_a_row_each(two):
 
 def test_three_classes_have_a_row_per_pair_and_one_for_several(three):
     assert counted(by_source(three, THREE)) == {
-        "a → b": 2, "a → c": 2, "a → any": 4, "b → a": 2, "b → c": 1, "b → any": 3, "c → a": 2}
+        "a → b": 2,
+        "a → c": 2,
+        "a → any": 4,
+        "b → a": 2,
+        "b → c": 1,
+        "b → any": 3,
+        "c → a": 2,
+    }
     assert counted(by_target(three, THREE)) == {
-        "b → a": 2, "c → a": 2, "into a": 4, "a → b": 2, "a → c": 2, "b → c": 1, "into c": 3}
+        "b → a": 2,
+        "c → a": 2,
+        "into a": 4,
+        "a → b": 2,
+        "a → c": 2,
+        "b → c": 1,
+        "into c": 3,
+    }
 
 
 def test_an_empty_manifest_has_no_direction(three):

@@ -23,9 +23,13 @@ def results() -> pd.DataFrame:
     """Three seeds of four arms; seed 3 lacks the largest inversion set. Three groups, of which one has no image."""
     parts = []
     for seed in (1, 2, 3):
-        for arm in ("erm", "method", "size-10", "size-40")[:4 if seed < 3 else 3]:
-            metrics = {"group_accuracy": (1.0, worst(arm, seed), None), "worst_group": worst(arm, seed), "average": 0.9,
-                       "weighted_average": None}
+        for arm in ("erm", "method", "size-10", "size-40")[: 4 if seed < 3 else 3]:
+            metrics = {
+                "group_accuracy": (1.0, worst(arm, seed), None),
+                "worst_group": worst(arm, seed),
+                "average": 0.9,
+                "weighted_average": None,
+            }
             parts.append(result_rows("b", arm, seed, "test", by_name(metrics, GROUPS)))
             pictures = {"generated/a": 10, "generated/b": 20, "kept/a": 9, "kept/b": 15, "right": 0.9}
             parts.append(result_rows("b", arm, seed, "train", {} if arm == "erm" else pictures))
@@ -38,8 +42,14 @@ def test_titles_are_of_what_was_run(results):
 
 def test_the_effect_is_told_with_intervals_and_paired(results):
     table = effect.effect_table(results, {"erm": "ERM", "method": "the method"}, "erm")
-    assert table.columns.tolist() == ["seeds", "worst group", "average", "weighted average", effect.OTHER_IMAGES,
-                                      "worst group less ERM's"]
+    assert table.columns.tolist() == [
+        "seeds",
+        "worst group",
+        "average",
+        "weighted average",
+        effect.OTHER_IMAGES,
+        "worst group less ERM's",
+    ]
     low, high = stats.t.interval(0.95, 2, 64.0, stats.sem([62, 64, 66]))
     assert table.loc["ERM"].tolist() == [3, f"64.0 [{low:.1f}, {high:.1f}]", "90.0 [90.0, 90.0]", "–", "–", "–"]
     low, high = stats.t.interval(0.95, 2, 22.0, stats.sem([21, 22, 23]))
@@ -55,9 +65,15 @@ def test_the_test_split_s_own_error_is_that_of_its_smallest_group(results):
 
 
 def test_rows_looked_at_together_need_a_stricter_level():
-    parts = [result_rows("b", arm, seed, "test", {"worst_group": share}) for arm, shares in {
-        "one": (0.8, 0.81, 0.83, 0.8), "other": (0.79, 0.78, 0.81, 0.791), "far": (0.1, 0.1, 0.1, 0.1)}.items()
-        for seed, share in enumerate(shares)]
+    parts = [
+        result_rows("b", arm, seed, "test", {"worst_group": share})
+        for arm, shares in {
+            "one": (0.8, 0.81, 0.83, 0.8),
+            "other": (0.79, 0.78, 0.81, 0.791),
+            "far": (0.1, 0.1, 0.1, 0.1),
+        }.items()
+        for seed, share in enumerate(shares)
+    ]
     table = effect.differences_table(pd.concat(parts), "one", {"other": "other", "far": "far"})
     assert table.loc["other", ["without 0", "without 0, all 2 at once"]].tolist() == ["yes", "no"]
     assert table.loc["far", ["without 0", "without 0, all 2 at once"]].tolist() == ["yes", "yes"]
@@ -89,8 +105,13 @@ def test_table_5_takes_the_seeds_that_ran_all_sizes(results):
 
 
 def test_inversion_is_told_by_its_change_on_unseen_images():
-    rows = pd.DataFrame({"class": ["a", "b", "c"] * 2, "unseen_before": [1.0, 2.0, 4.0] * 2,
-                         "unseen_after": [0.9, 2.0, 4.0, 0.7, 2.2, 4.0]})
+    rows = pd.DataFrame(
+        {
+            "class": ["a", "b", "c"] * 2,
+            "unseen_before": [1.0, 2.0, 4.0] * 2,
+            "unseen_after": [0.9, 2.0, 4.0, 0.7, 2.2, 4.0],
+        }
+    )
     table = effect.inversion_table(rows)
     assert table.index.tolist() == ["a", "b", "c"] and table["seeds"].tolist() == [2, 2, 2]
     assert table["after"].tolist() == pytest.approx([0.8, 2.1, 4.0])
@@ -102,8 +123,11 @@ def test_strips_show_every_seed_mean_and_interval(results):
     figure = effect.arms_figure(results, titles, "erm", "method")
     [axes] = figure.axes
     dots = [collection.get_offsets()[:, 0].tolist() for collection in axes.collections]
-    assert [sorted(row) for row in dots] == [pytest.approx([62, 64, 66]), pytest.approx([83, 86, 89]),
-                                             pytest.approx([77, 79])]
+    assert [sorted(row) for row in dots] == [
+        pytest.approx([62, 64, 66]),
+        pytest.approx([83, 86, 89]),
+        pytest.approx([77, 79]),
+    ]
     bars = {tuple(np.round(line.get_xdata(), 6)) for line in axes.lines if len(line.get_xdata()) == 2}
     found = interval([83.0, 86.0, 89.0])
     assert tuple(np.round((found.low, found.high), 6)) in bars
@@ -132,10 +156,13 @@ def test_two_arms_are_compared_on_the_seeds_that_ran_both(results):
 
 
 def test_a_difference_is_told_with_its_side_and_its_doubt(results):
-    told = {pair: effect.describe_difference(results, *pair, TITLES) for pair in (
-        ("method", "erm"), ("erm", "method"), ("method", "method"))}
+    told = {
+        pair: effect.describe_difference(results, *pair, TITLES)
+        for pair in (("method", "erm"), ("erm", "method"), ("method", "method"))
+    }
     up, down = interval([21.0, 22.0, 23.0]), interval([-21.0, -22.0, -23.0])
-    assert told["method", "erm"] == ("The worst group of “the method” stands **22.0 points above** that of “ERM”, "
-                                     f"{up.ends}.")
+    assert told["method", "erm"] == (
+        f"The worst group of “the method” stands **22.0 points above** that of “ERM”, {up.ends}."
+    )
     assert f"**22.0 points below** that of “the method”, {down.ends}." in told["erm", "method"]
     assert told["method", "method"].endswith("[0.0, 0.0], which 3 seeds cannot tell from nothing.")

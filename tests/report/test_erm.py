@@ -36,7 +36,12 @@ def test_confusion_bars_are_shares_of_their_group():
     assert np.allclose(bars, [(0, 0, 80), (0, 80, 20), (1, 0, 75), (1, 75, 25), (2, 0, 100), (2, 100, 0)])
     assert [tick.get_text() for tick in axes.get_yticklabels()] == [GROUPS[g] for g in (0, 2, 3)]
     assert [text.get_text() for text in axes.texts if text.get_text()] == [
-        "a 80.0 %", "b 20.0 %", "b 75.0 %", "a 25.0 %", "b 100.0 %"]
+        "a 80.0 %",
+        "b 20.0 %",
+        "b 75.0 %",
+        "a 25.0 %",
+        "b 100.0 %",
+    ]
 
 
 def test_three_classes_are_told_apart_by_colour_and_legend():
@@ -81,8 +86,10 @@ def test_the_ranking_says_where_the_lowest_end():
 
 def test_rankings_are_told_from_fewest_to_most():
     tables = {"bird": ranking_table({"own": np.array([0.0, 1, 1, 5]), "batch": np.array([0.0, 2, 2.5, 5])}, 3)}
-    assert describe_rankings(tables) == ("Of the 3 of class *bird*, from fewest to most, 1.0 (own), 2.5 (batch) and "
-                                         "3.8 (at random, on average) are minority images.")
+    assert describe_rankings(tables) == (
+        "Of the 3 of class *bird*, from fewest to most, 1.0 (own), 2.5 (batch) and "
+        "3.8 (at random, on average) are minority images."
+    )
     whole = {"bird": ranking_table({"own": np.array([0.0, 1, 1, 5])}, 4)}
     assert "every way takes 5.0 minority images" in describe_rankings(whole)
 
@@ -91,6 +98,8 @@ def test_losses_are_told_by_the_pairs_that_they_order():
     losses = np.array([0.1, 0.2, 0.3, 0.2, 0.9, 0.5])
     labels, minority = np.array([0, 0, 0, 0, 0, 1]), np.array([False, False, False, True, True, False])
     text = describe_losses(losses, labels, minority, CLASSES)  # of the six pairs 4 are in order, and one is a tie
-    assert text == ("Of a minority and a majority image of class *a*, the minority image has the higher loss in "
-                    "**75.0%** of all pairs.")
+    assert text == (
+        "Of a minority and a majority image of class *a*, the minority image has the higher loss in "
+        "**75.0%** of all pairs."
+    )
     assert describe_losses(losses, labels, np.zeros(6, bool), CLASSES) == "No class has a minority here."

@@ -24,7 +24,10 @@ def test_a_curve_is_drawn_for_every_group_that_has_images():
     drawn = axes()
     groups.draw_group_curves(drawn, [1, 2], [BEFORE, AFTER], NAMES)
     assert {line.get_label(): line.get_ydata().tolist() for line in drawn.lines} == {
-        "a on x": [90, 70], "a on y": [50, 60], "b on y": [80, 100]}
+        "a on x": [90, 70],
+        "a on y": [50, 60],
+        "b on y": [80, 100],
+    }
     assert [line.get_color() for line in drawn.lines] == [group_colour(g) for g in (0, 1, 3)]
 
 

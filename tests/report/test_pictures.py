@@ -17,8 +17,9 @@ def boxes(figure):
 
 
 def test_a_grid_has_a_square_per_picture_in_rows_of_their_own_height():
-    figure = pictures.image_grid([[PICTURE] * 3, [PICTURE, None]], ["one", "two"], ["x", "y", "z"],
-                                 captions=[["", "", ""], ["two\nlines", ""]])
+    figure = pictures.image_grid(
+        [[PICTURE] * 3, [PICTURE, None]], ["one", "two"], ["x", "y", "z"], captions=[["", "", ""], ["two\nlines", ""]]
+    )
     assert len(figure.axes) == 5 and len(figure.axes[4].images) == 0
     places = boxes(figure)
     assert all(abs(w - h) < 1e-6 for _, _, w, h in places)

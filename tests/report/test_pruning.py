@@ -64,7 +64,7 @@ def test_histograms_count_every_score_right_below_wrong(n_classes):
 
 
 def rgb(colour: str) -> list[float]:
-    return [int(colour[i:i + 2], 16) / 255 for i in (1, 3, 5)]
+    return [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
 
 
 def test_histograms_take_an_unknown_truth_and_no_score_at_all():
@@ -87,8 +87,10 @@ def test_points_that_agree_lie_on_the_line():
 
 
 def test_attributions_have_a_scale_per_row():
-    rows = [("strong", picture(), picture(), np.ones((8, 8), bool), torch.randn(3, 8, 8)),
-            ("none", picture(), picture(), np.ones((8, 8), bool), torch.zeros(3, 8, 8))]
+    rows = [
+        ("strong", picture(), picture(), np.ones((8, 8), bool), torch.randn(3, 8, 8)),
+        ("none", picture(), picture(), np.ones((8, 8), bool), torch.zeros(3, 8, 8)),
+    ]
     figure = pruning.attribution_figure(rows)
     assert len(figure.axes) == 10  # eight pictures and two scales
     strong, none = (figure.axes[n].images[0].get_clim() for n in (3, 7))

@@ -14,9 +14,17 @@ def scores(request) -> pd.DataFrame:
     """The scores of 60 pictures, of two seeds and two or three classes."""
     rng = np.random.default_rng(0)
     psi = rng.random(60)
-    return pd.DataFrame({"seed": np.repeat([1, 2], 30), "target_class": rng.integers(0, request.param, 60),
-                         "right": rng.random(60) < 0.7, "psi": psi, "Psi": 0.9, "rho": 1 - psi + 0.1 * rng.random(60),
-                         "status": "generated"})
+    return pd.DataFrame(
+        {
+            "seed": np.repeat([1, 2], 30),
+            "target_class": rng.integers(0, request.param, 60),
+            "right": rng.random(60) < 0.7,
+            "psi": psi,
+            "Psi": 0.9,
+            "rho": 1 - psi + 0.1 * rng.random(60),
+            "status": "generated",
+        }
+    )
 
 
 def chosen_by_the_stage(scores: pd.DataFrame, n_classes: int) -> np.ndarray:
@@ -51,8 +59,11 @@ def test_curves_are_of_each_seed(scores, condition, falls):
     for seed, part in curves.groupby("seed"):
         rows = scores[scores["seed"] == seed]
         assert (np.diff(part["recall"]) * (-1 if falls else 1) >= 0).all()
-        keep = {"psi": rows["psi"] < 0.3, "rho": rows["rho"] > 0.3,
-                "both": (rows["psi"] < rows["Psi"]) & (rows["rho"] > 0.3)}[condition].to_numpy()
+        keep = {
+            "psi": rows["psi"] < 0.3,
+            "rho": rows["rho"] > 0.3,
+            "both": (rows["psi"] < rows["Psi"]) & (rows["rho"] > 0.3),
+        }[condition].to_numpy()
         at = part[np.isclose(part["bound"], 0.3)].iloc[0]
         assert np.allclose((at["precision"], at["recall"]), precision_recall(keep, rows["right"].to_numpy()))
 
@@ -80,12 +91,21 @@ def test_completeness_has_a_panel_each():
 
 
 def test_convergence_draws_mean_and_largest():
-    table = pd.DataFrame({"on": ["probability"] * 2 + ["logit"] * 2, "steps": [4, 8] * 2, "mean": [0.4, 0.2, 0.3, 0.1],
-                          "max": [2.0, 1.0, 3.0, 1.5]})
+    table = pd.DataFrame(
+        {
+            "on": ["probability"] * 2 + ["logit"] * 2,
+            "steps": [4, 8] * 2,
+            "mean": [0.4, 0.2, 0.3, 0.1],
+            "max": [2.0, 1.0, 3.0, 1.5],
+        }
+    )
     [axes] = understood.convergence_figure(table).axes
     assert {line.get_label(): line.get_ydata().tolist() for line in axes.lines} == {
-        "probability, mean": [0.4, 0.2], "probability, largest": [2.0, 1.0], "logit, mean": [0.3, 0.1],
-        "logit, largest": [3.0, 1.5]}
+        "probability, mean": [0.4, 0.2],
+        "probability, largest": [2.0, 1.0],
+        "logit, mean": [0.3, 0.1],
+        "logit, largest": [3.0, 1.5],
+    }
     assert [tick.get_text() for tick in axes.get_xticklabels()] == ["4", "8"]
 
 
@@ -93,12 +113,15 @@ def test_what_conditions_choose_is_told_over_the_seeds(scores):
     table = understood.seeds_table(scores, 0.25, 0.5)
     assert table.index.tolist() == ["no pruning", "eq. 3", "eq. 5", "both", "eq. 3, 0.5 for Ψ"]
     of_seed = [part for _, part in scores.groupby("seed")]
-    strict = [100 * np.array(precision_recall((part["psi"] < 0.5).to_numpy(), part["right"].to_numpy()))
-              for part in of_seed]
+    strict = [
+        100 * np.array(precision_recall((part["psi"] < 0.5).to_numpy(), part["right"].to_numpy())) for part in of_seed
+    ]
     assert table.iloc[-1, :2].tolist() == [str(interval([pair[i] for pair in strict], (0, 100))) for i in (0, 1)]
     risen = [pair[0] - 100 * part["right"].mean() for pair, part in zip(strict, of_seed, strict=True)]
     assert table.iloc[-1, 2] == str(interval(risen, (-100, 100)))
     assert table.loc["no pruning"].tolist()[1:] == ["100.0 [100.0, 100.0]", "–"]
-    both = [precision_recall(chosen_by_the_stage(part, scores["target_class"].max() + 1), part["right"].to_numpy())
-            for part in of_seed]
+    both = [
+        precision_recall(chosen_by_the_stage(part, scores["target_class"].max() + 1), part["right"].to_numpy())
+        for part in of_seed
+    ]
     assert table.loc["both", "recall (%)"] == str(interval([100 * pair[1] for pair in both], (0, 100)))

@@ -16,8 +16,12 @@ RIGHT = np.array([True, True, False, True, True, False, True])
 
 def metrics(*accuracies: float | None) -> dict:
     known = [a for a in accuracies if a is not None]
-    return {"group_accuracy": accuracies, "worst_group": min(known), "average": float(np.mean(known)),
-            "weighted_average": 0.9}
+    return {
+        "group_accuracy": accuracies,
+        "worst_group": min(known),
+        "average": float(np.mean(known)),
+        "weighted_average": 0.9,
+    }
 
 
 # ------------------------------------------------------------------------------------------------ accuracies
@@ -37,11 +41,14 @@ def test_a_class_may_be_called_like_a_measure():
     assert table["ERM"].round(6).tolist() == [0.9, 0.5, 0.5, 0.7, 0.9]
 
 
-@pytest.mark.parametrize(("after", "words"), [
-    ((0.9, 0.7, 0.9, 0.9), ("**rose by 20.0 points**", "still *b*", "rose by 5.0 points")),
-    ((0.9, 0.9, 0.4, 0.9), ("**fell by 10.0 points**", "now *c*", "fell by 2.5 points")),
-    ((0.9, 0.5, 0.9, 0.9), ("**did not move**", "still *b*", "all images did not move")),
-])
+@pytest.mark.parametrize(
+    ("after", "words"),
+    [
+        ((0.9, 0.7, 0.9, 0.9), ("**rose by 20.0 points**", "still *b*", "rose by 5.0 points")),
+        ((0.9, 0.9, 0.4, 0.9), ("**fell by 10.0 points**", "now *c*", "fell by 2.5 points")),
+        ((0.9, 0.5, 0.9, 0.9), ("**did not move**", "still *b*", "all images did not move")),
+    ],
+)
 def test_the_sentence_follows_the_numbers(after, words):
     sentence = results.describe_change(metrics(0.9, 0.5, 0.9, 0.9), metrics(*after), GROUPS)
     assert all(word in sentence for word in words), sentence
@@ -52,8 +59,12 @@ def test_the_sentence_follows_the_numbers(after, words):
 
 def pairs_of(n_classes: int):
     picture = torch.full((3, 8, 8), 100, dtype=torch.uint8)
-    return [(f"class {i} →\nclass {j}", picture, np.ones((8, 8), bool), picture)
-            for i in range(n_classes) for j in range(n_classes) if i != j]
+    return [
+        (f"class {i} →\nclass {j}", picture, np.ones((8, 8), bool), picture)
+        for i in range(n_classes)
+        for j in range(n_classes)
+        if i != j
+    ]
 
 
 @pytest.mark.parametrize(("n_classes", "shown"), [(2, 2), (3, 4), (8, 4)])
@@ -87,7 +98,11 @@ def test_the_funnel_has_every_target_class(three):
     steps = results.funnel(three, np.array([True, True, False, True, True, False, False, True]))
     wide = steps.pivot(index="step", columns="target_class", values="images")
     assert wide.loc[["planned", "generated", "passed eq. 3", "kept"]].to_numpy().tolist() == [
-        [4, 2, 3], [4, 1, 3], [3, 1, 3], [2, 1, 2]]
+        [4, 2, 3],
+        [4, 1, 3],
+        [3, 1, 3],
+        [2, 1, 2],
+    ]
     assert steps.set_index(["step", "target_class"]).loc[("kept", 2), "right"] == 0.5
 
 

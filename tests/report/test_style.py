@@ -63,17 +63,36 @@ def test_no_panel_says_so():
 def test_a_legend_has_as_many_columns_as_its_labels_leave_room_for():
     figure, [axes] = style.panel_figure(1, 2.0)
     [line] = axes.plot([0, 1])
-    for labels, columns in ((["a", "b", "c"], 3), (["a", "a long label of about forty letters, or so"], 2),
-                            (["x" * 200] * 3, 2)):
+    for labels, columns in (
+        (["a", "b", "c"], 3),
+        (["a", "a long label of about forty letters, or so"], 2),
+        (["x" * 200] * 3, 2),
+    ):
         style.legend_below(figure, [line] * len(labels), labels)
         assert figure.legends[-1]._ncols == columns
 
 
 def test_only_what_draws_statistics_loads_seaborn():
-    chapters = ("data", "erm", "tokens", "masks", "generation", "pruning", "retraining", "results", "pipeline",
-                "effect", "pruning_understood", "tokens_and_selection", "pictures", "tables")
-    loads = (f"import sys; from dbb.report import {', '.join(chapters)}; "
-             "print([name for name in ('seaborn', 'matplotlib.pyplot', 'captum') if name in sys.modules])")
+    chapters = (
+        "data",
+        "erm",
+        "tokens",
+        "masks",
+        "generation",
+        "pruning",
+        "retraining",
+        "results",
+        "pipeline",
+        "effect",
+        "pruning_understood",
+        "tokens_and_selection",
+        "pictures",
+        "tables",
+    )
+    loads = (
+        f"import sys; from dbb.report import {', '.join(chapters)}; "
+        "print([name for name in ('seaborn', 'matplotlib.pyplot', 'captum') if name in sys.modules])"
+    )
     assert subprocess.check_output([sys.executable, "-c", loads], text=True).strip() == "[]"
 
 

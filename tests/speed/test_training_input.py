@@ -22,7 +22,9 @@ def test_every_way_is_timed_and_written(tmp_path, capsys):
 def test_both_ways_give_the_same_kind_of_batches(tmp_path):
     images = training_input.photographs(tmp_path, 2)
     examples = Examples([images], [np.zeros(8)], 256)
-    plain, cached = (next(iter(batches)) for batches in (training_input.plain_epoch(images.source, 0),
-                                                         training_input.cached_epoch(examples, 0)))
+    plain, cached = (
+        next(iter(batches))
+        for batches in (training_input.plain_epoch(images.source, 0), training_input.cached_epoch(examples, 0))
+    )
     assert plain.shape == cached.shape == (8, 3, 224, 224) and plain.dtype == cached.dtype
     assert abs(plain.mean() - cached.mean()) < 0.3 and abs(plain.std() - cached.std()) < 0.3

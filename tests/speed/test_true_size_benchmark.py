@@ -38,6 +38,7 @@ def counted() -> dict:
 
 # ------------------------------------------------------------------------------------------------ the script
 
+
 def test_every_line_runs_and_gives_finite_figures(report):
     assert {line["stage"] for line in report["lines"]} == set(STAGES)
     for line in report["lines"]:
@@ -86,19 +87,38 @@ def test_a_line_that_does_not_fit_says_so_and_the_others_go_on():
 def test_figures_follow_from_the_median():
     work = Work("s", "ours", "n", "images", units=10, paper_units=100, batch=5, operations=6e12, run=lambda: None)
     found = figures(work, [2.0, 9.0, 3.0], peak=4e12)
-    assert found == {"seconds": 3.0, "fastest": 2.0, "slowest": 9.0, "per_second": 10 / 3, "paper_seconds": 30.0,
-                     "tflops": 2.0, "share_of_peak": 0.5}
+    assert found == {
+        "seconds": 3.0,
+        "fastest": 2.0,
+        "slowest": 9.0,
+        "per_second": 10 / 3,
+        "paper_seconds": 30.0,
+        "tflops": 2.0,
+        "share_of_peak": 0.5,
+    }
 
 
 def test_set_up_is_taken_off():
     calls = []
-    work = Work("s", "ours", "n", "steps", 1, 1, 1, 1.0, run=lambda: calls.append("run"),
-                warm_up=lambda: calls.append("warm"), less=lambda: calls.append("less"))
+    work = Work(
+        "s",
+        "ours",
+        "n",
+        "steps",
+        1,
+        1,
+        1,
+        1.0,
+        run=lambda: calls.append("run"),
+        warm_up=lambda: calls.append("warm"),
+        less=lambda: calls.append("less"),
+    )
     measure(work, CPU, 1.0, repeats=2)
     assert calls == ["warm", "less", "run", "less", "run"]
 
 
 # ------------------------------------------------------------------------------------------------ the literal port
+
 
 def test_the_port_learns_one_row_and_puts_all_others_back(tmp_path):
     world = tiny_world(tmp_path)
@@ -112,8 +132,11 @@ def test_the_port_learns_one_row_and_puts_all_others_back(tmp_path):
 
 def test_the_port_leaves_the_switches_as_they_were():
     def state() -> tuple:
-        return (torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.deterministic,
-                torch.is_autocast_enabled("cpu"))
+        return (
+            torch.backends.cuda.matmul.allow_tf32,
+            torch.backends.cudnn.deterministic,
+            torch.is_autocast_enabled("cpu"),
+        )
 
     before = state()
     with literal_port.switches(CPU, autocast=True):
@@ -122,6 +145,7 @@ def test_the_port_leaves_the_switches_as_they_were():
 
 
 # ------------------------------------------------------------------------------------------------ counts and floor
+
 
 def test_the_true_denoiser_needs_804_gflop():
     unet = true_size_models.inpainting_components(device="meta")["unet"]
@@ -164,6 +188,7 @@ def test_pndm_calls_the_denoiser_once_more_than_it_has_steps():
 
 
 # ------------------------------------------------------------------------------------------------ the page
+
 
 def test_the_page_shows_what_was_measured_and_says_when_nothing_was(report, counted, tmp_path):
     reported = yaml.safe_load((ROOT / "book" / "reported.yml").read_text(encoding="utf-8"))

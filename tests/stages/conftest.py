@@ -28,15 +28,20 @@ def _kept() -> TemporaryDirectory[str]:
 @cache
 def _tiny() -> Benchmark:
     folder = Path(_kept().name)
-    bm = get_benchmark("mini-waterbirds", classifier=make_backbone(folder / "backbone"),
-                       inpainting=str(make_inpainting(folder / "inpainting")))
+    bm = get_benchmark(
+        "mini-waterbirds",
+        classifier=make_backbone(folder / "backbone"),
+        inpainting=str(make_inpainting(folder / "inpainting")),
+    )
     return replace(
-        bm, data=replace(bm.data, sizes={"train": 40, "val": 16, "test": 16}),
+        bm,
+        data=replace(bm.data, sizes={"train": 40, "val": 16, "test": 16}),
         erm=replace(bm.erm, epochs=2, batch_size=16, learning_rate=4e-3),
         inversion=replace(bm.inversion, images=2, steps=2, batch_size=2),
         generation=replace(bm.generation, per_class=(3, 2), steps=2, batch_size=2),
         pruning=replace(bm.pruning, quantile=0.4, steps=4),
-        retraining=replace(bm.retraining, epochs=2, batch_size=16, gammas=(2.0, 3.0)))
+        retraining=replace(bm.retraining, epochs=2, batch_size=16, gammas=(2.0, 3.0)),
+    )
 
 
 @cache
@@ -67,6 +72,7 @@ def runs(finished, tmp_path) -> Path:
 @pytest.fixture
 def anew(tiny, runs) -> Callable[..., tuple[Run, Made]]:
     """Make a stage again, by the code that is tested, on what the stages before it left."""
+
     def make(stage: Callable[..., Made], **how: Any) -> tuple[Run, Made]:
         run = Run(tiny, 0, runs, "cpu")
         shutil.rmtree(run.folder(stage.__name__))

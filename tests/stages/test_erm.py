@@ -91,8 +91,16 @@ def test_what_cannot_be_trained_is_refused(backbone):
 
 
 def test_a_step_is_down_the_gradient_of_the_mean_cross_entropy(backbone):
-    settings = replace(SETTINGS, epochs=1, batch_size=99, learning_rate=0.1, weight_decay=0.0, optimiser="sgd",
-                       schedule="constant", augmentation="none")
+    settings = replace(
+        SETTINGS,
+        epochs=1,
+        batch_size=99,
+        learning_rate=0.1,
+        weight_decay=0.0,
+        optimiser="sgd",
+        schedule="constant",
+        augmentation="none",
+    )
     model = load_classifier(backbone, 2, 0)
     by_hand = deepcopy(model).train()
     logits = by_hand(evaluation_input(TRAIN.pixels(range(70), 16), FORMAT))
@@ -124,6 +132,7 @@ def test_an_unknown_precision_is_refused(backbone, anew):
 
 
 # ------------------------------------------------------------------------------------------------ the stage
+
 
 @pytest.mark.parametrize("changes", [{}, {"epochs": 1, "learning_rate": 1e-2}], ids=str)
 def test_the_stage_trains_on_the_training_split_and_tells_what_it_says_of_every_split(tiny, anew, changes):

@@ -27,7 +27,7 @@ def test_masked_noising_follows_eq_2() -> None:
     zt = masked_noising(z0, mask, noise, torch.tensor([0.9, 0.04]))
     inside, outside = mask.expand_as(z0), ~mask.expand_as(z0)
     assert torch.equal(zt[outside], z0[outside])
-    for i, (signal_, noise_) in enumerate([(0.9 ** 0.5, 0.1 ** 0.5), (0.2, 0.96 ** 0.5)]):
+    for i, (signal_, noise_) in enumerate([(0.9**0.5, 0.1**0.5), (0.2, 0.96**0.5)]):
         torch.testing.assert_close(zt[i][inside[i]], (signal_ * z0[i] + noise_ * noise[i])[inside[i]])
     assert torch.equal(masked_noising(z0, mask.float(), noise, 1.0), z0)
 
@@ -35,7 +35,7 @@ def test_masked_noising_follows_eq_2() -> None:
 def test_an_image_does_not_depend_on_its_batch(pipe) -> None:
     images, masks, states = pictures(4), boxes(4), encode_prompt(pipe, "a duck", 2.0)
     together = inpaint(pipe, states, images, masks, range(4), 3, 2.0)
-    alone = torch.cat([inpaint(pipe, states, images[i:i + 1], masks[i:i + 1], [i], 3, 2.0) for i in range(4)])
+    alone = torch.cat([inpaint(pipe, states, images[i : i + 1], masks[i : i + 1], [i], 3, 2.0) for i in range(4)])
     assert (together.int() - alone.int()).abs().max() <= 1
     other = inpaint(pipe, states, images, masks, range(4, 8), 3, 2.0)
     assert (together.int() - other.int()).abs().max() > 10
@@ -45,10 +45,18 @@ def test_an_image_does_not_depend_on_its_batch(pipe) -> None:
 def test_inpainting_is_the_pipelines_own_call(pipe, guidance_scale) -> None:
     images, masks = pictures(2), boxes(2)
     with torch.no_grad():
-        expected = pipe(prompt=["a duck"] * 2, image=list(map(to_pil_image, images)),
-                        mask_image=[to_pil_image(m.to(torch.uint8) * 255) for m in masks], height=SIZE, width=SIZE,
-                        strength=1.0, num_inference_steps=3, guidance_scale=guidance_scale, output_type="np",
-                        generator=[torch.Generator().manual_seed(s) for s in (7, 8)]).images
+        expected = pipe(
+            prompt=["a duck"] * 2,
+            image=list(map(to_pil_image, images)),
+            mask_image=[to_pil_image(m.to(torch.uint8) * 255) for m in masks],
+            height=SIZE,
+            width=SIZE,
+            strength=1.0,
+            num_inference_steps=3,
+            guidance_scale=guidance_scale,
+            output_type="np",
+            generator=[torch.Generator().manual_seed(s) for s in (7, 8)],
+        ).images
     states = encode_prompt(pipe, "a duck", guidance_scale)
     ours = inpaint(pipe, states, images, masks, [7, 8], 3, guidance_scale)
     assert np.abs(ours.permute(0, 2, 3, 1).numpy() - expected * 255).max() < 0.501, "rounded, and nothing else"
@@ -91,8 +99,9 @@ def test_pictures_of_eq_2_are_decoded_from_one_noise_that_the_seed_names(pipe) -
         z0 = encode_images(pipe, to_signed(image[None]))
         noise = torch.randn(z0.shape, generator=stage_generator("eq. 2", 3))
         small = latent_masks(pipe, mask[None]).bool()
-        noised = torch.cat([torch.where(small, abar[t].sqrt() * z0 + (1 - abar[t]).sqrt() * noise, z0)
-                            for t in timesteps])
+        noised = torch.cat(
+            [torch.where(small, abar[t].sqrt() * z0 + (1 - abar[t]).sqrt() * noise, z0) for t in timesteps]
+        )
         expected = to_uint8(pipe.vae.decode(noised / pipe.vae.config.scaling_factor).sample / 2 + 0.5)
     drawn = noising_pictures(pipe, image, mask, timesteps, seed=3)
     assert (drawn.int() - expected.int()).abs().max() <= 1
@@ -110,7 +119,7 @@ def test_noising_stays_on_its_device_and_in_its_precision() -> None:
     precise = share.sqrt() * z0.double() + (1 - share).sqrt() * noise.double()
     zt = masked_noising(z0, torch.ones(1, 1, 8, 8), noise, alpha_bar)
     assert zt.dtype == torch.float16, "and rounded to it once, at the end"
-    assert ((zt.double() - precise).abs() <= precise.abs() * 1.01 * 2 ** -11 + 1e-6).all()
+    assert ((zt.double() - precise).abs() <= precise.abs() * 1.01 * 2**-11 + 1e-6).all()
 
 
 @pytest.mark.parametrize("guidance_scale", [0.0, 1.0, 1.5])

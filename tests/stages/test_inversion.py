@@ -16,14 +16,7 @@ from dbb.models.inpainting import load_inpainting
 from dbb.models.tokens import add_embedding, add_token, check_token_used, save_token
 from dbb.seeds import stage_generator
 from dbb.stages.generation import encode_prompt
-from dbb.stages.inversion import (
-    _states,
-    denoising_losses,
-    encode_examples,
-    held_out_loss,
-    invert,
-    minority_images,
-)
+from dbb.stages.inversion import _states, denoising_losses, encode_examples, held_out_loss, invert, minority_images
 
 TOKEN = "<landbird>"
 TEMPLATES = ["a photo of a {} bird", "a {} bird"]
@@ -35,13 +28,24 @@ def folder(tmp_path_factory) -> Path:
 
 
 def learn(pipe, steps: int = 30, **changes):
-    arguments = dict(images=pictures(4), masks=boxes(4), placeholder_token=TOKEN, initial_word="bird",
-                     templates=TEMPLATES, steps=steps, batch_size=4, learning_rate=5e-3, seed=0)
+    arguments = dict(
+        images=pictures(4),
+        masks=boxes(4),
+        placeholder_token=TOKEN,
+        initial_word="bird",
+        templates=TEMPLATES,
+        steps=steps,
+        batch_size=4,
+        learning_rate=5e-3,
+        seed=0,
+    )
     return invert(pipe, **{**arguments, **changes})
 
 
-@pytest.mark.parametrize(("channels", "prediction", "names"), [
-    (9, "v_prediction", [TOKEN]), (4, "epsilon", [TOKEN]), (9, "v_prediction", [TOKEN, f"{TOKEN}_1", f"{TOKEN}_2"])])
+@pytest.mark.parametrize(
+    ("channels", "prediction", "names"),
+    [(9, "v_prediction", [TOKEN]), (4, "epsilon", [TOKEN]), (9, "v_prediction", [TOKEN, f"{TOKEN}_1", f"{TOKEN}_2"])],
+)
 def test_gradient_equals_plain_autograd_through_the_whole_model(tmp_path, channels, prediction, names) -> None:
     pipe = load_inpainting(str(make_inpainting(tmp_path, in_channels=channels, prediction_type=prediction)))
     images, masks, prompt = pictures(2), boxes(2), f"a photo of a {' '.join(names)} bird"
@@ -112,8 +116,7 @@ def test_token_roundtrip_is_used_by_the_prompt(folder, tmp_path, capfd) -> None:
     assert torch.equal(pipe.text_encoder.get_input_embeddings().weight[token_id], result.embedding)
     check_token_used(pipe, f"a photo of a {TOKEN} bird", TOKEN)
     prompts = [template.format(TOKEN) for template in TEMPLATES]
-    assert held_out_loss(pipe, pictures(4), boxes(4), prompts, seed=0) == pytest.approx(
-        result.held_out_after, rel=1e-5)
+    assert held_out_loss(pipe, pictures(4), boxes(4), prompts, seed=0) == pytest.approx(result.held_out_after, rel=1e-5)
     with pytest.raises(InputError, match="already"):
         add_token(pipe, tmp_path / "landbird.safetensors")
 
@@ -144,8 +147,7 @@ def test_several_vectors_start_alike_part_and_are_all_read(folder, tmp_path) -> 
     for read in (pipe, plain):
         torch.testing.assert_close(encode_prompt(read, prompt, 1.0)[0], states)
     prompts = [template.format(TOKEN) for template in TEMPLATES]
-    assert held_out_loss(pipe, pictures(4), boxes(4), prompts, seed=0) == pytest.approx(
-        result.held_out_after, rel=1e-5)
+    assert held_out_loss(pipe, pictures(4), boxes(4), prompts, seed=0) == pytest.approx(result.held_out_after, rel=1e-5)
 
 
 def test_a_name_that_a_prompt_would_be_written_out_with_is_refused(folder) -> None:
@@ -163,11 +165,15 @@ def test_a_name_that_a_prompt_would_be_written_out_with_is_refused(folder) -> No
 
 def test_bad_input_is_named(folder) -> None:
     pipe = load_inpainting(str(folder))
-    for changes, message in [(dict(images=pictures(0), masks=boxes(0)), "no image"),
-                             (dict(initial_word="zebra"), "zebra"),
-                             (dict(placeholder_token="bird</w>"), "already"), (dict(masks=None), "mask"),
-                             (dict(templates=["a bird"]), "does not use"), (dict(vectors=0), "1 or more"),
-                             (dict(vectors=11), "does not use")]:  # 4 words before it, and 14 tokens fit
+    for changes, message in [
+        (dict(images=pictures(0), masks=boxes(0)), "no image"),
+        (dict(initial_word="zebra"), "zebra"),
+        (dict(placeholder_token="bird</w>"), "already"),
+        (dict(masks=None), "mask"),
+        (dict(templates=["a bird"]), "does not use"),
+        (dict(vectors=0), "1 or more"),
+        (dict(vectors=11), "does not use"),
+    ]:  # 4 words before it, and 14 tokens fit
         with pytest.raises(InputError, match=message):
             learn(pipe, steps=1, **changes)
 
@@ -187,6 +193,7 @@ def test_minority_images_come_from_the_group_that_is_known_worst() -> None:
 
 # ------------------------------------------------------------------------------------------------ by hand
 
+
 def prompt_ids(pipe, prompts) -> torch.Tensor:
     return torch.tensor([pipe.tokenizer(prompt, padding="max_length").input_ids for prompt in prompts])
 
@@ -196,8 +203,10 @@ def test_each_step_is_adam_s_on_what_the_seed_draws(folder) -> None:
     result = learn(pipe, steps=3, batch_size=5, learning_rate=0.02, seed=6)
     word = pipe.text_encoder.get_input_embeddings().weight[pipe.tokenizer.convert_tokens_to_ids("bird</w>")].detach()
     token_id = add_embedding(known, TOKEN, word.clone())
-    ids, examples = prompt_ids(known, [text.format(TOKEN) for text in TEMPLATES]), encode_examples(pipe, pictures(4),
-                                                                                                   boxes(4))
+    ids, examples = (
+        prompt_ids(known, [text.format(TOKEN) for text in TEMPLATES]),
+        encode_examples(pipe, pictures(4), boxes(4)),
+    )
     row, generator = torch.nn.Parameter(word[None].clone()), stage_generator("inversion", TOKEN, 6)
     first, second = torch.zeros(2, 1, 32)
     for step in range(1, 4):
@@ -209,9 +218,9 @@ def test_each_step_is_adam_s_on_what_the_seed_draws(folder) -> None:
         loss = denoising_losses(pipe, examples, positions, states, times, noise).mean()
         assert result.losses[step - 1] == pytest.approx(loss.item(), rel=1e-4)
         (gradient,) = torch.autograd.grad(loss, row)
-        first, second = 0.9 * first + 0.1 * gradient, 0.999 * second + 0.001 * gradient ** 2
+        first, second = 0.9 * first + 0.1 * gradient, 0.999 * second + 0.001 * gradient**2
         with torch.no_grad():
-            row -= 0.02 * first / (1 - 0.9 ** step) / ((second / (1 - 0.999 ** step)).sqrt() + 1e-8)
+            row -= 0.02 * first / (1 - 0.9**step) / ((second / (1 - 0.999**step)).sqrt() + 1e-8)
     torch.testing.assert_close(result.embedding, row.detach()[0], rtol=0, atol=2e-3)
     assert result.token == TOKEN and torch.equal(result.snapshots[0], word)
 
@@ -223,8 +232,17 @@ def test_the_held_out_loss_is_the_mean_over_images_and_evenly_spaced_times(folde
     examples, states = encode_examples(pipe, pictures(5), boxes(5)), pipe.text_encoder(prompt_ids(pipe, prompts))[0]
     noise = torch.randn(40, 4, 32, 32, generator=stage_generator("held-out noise", 2))
     with torch.no_grad():
-        losses = [denoising_losses(pipe, examples, torch.tensor([n // 8]), states[[n // 8 % 3]],
-                                   torch.tensor([62 + 125 * (n % 8)]), noise[[n]]).item() for n in range(40)]
+        losses = [
+            denoising_losses(
+                pipe,
+                examples,
+                torch.tensor([n // 8]),
+                states[[n // 8 % 3]],
+                torch.tensor([62 + 125 * (n % 8)]),
+                noise[[n]],
+            ).item()
+            for n in range(40)
+        ]
     assert found == pytest.approx(np.mean(losses), rel=1e-5)
     assert held_out_loss(pipe, pictures(5), boxes(5), prompts, seed=3) != pytest.approx(found, rel=1e-5)
 
@@ -253,8 +271,10 @@ def test_a_text_to_image_denoiser_sees_no_mask(tmp_path) -> None:
 
 def test_many_images_are_encoded_as_few(folder) -> None:
     pipe = load_inpainting(str(folder))
-    together, alone = encode_examples(pipe, pictures(18), boxes(18)), encode_examples(pipe, pictures(18)[17:],
-                                                                                      boxes(18)[17:])
+    together, alone = (
+        encode_examples(pipe, pictures(18), boxes(18)),
+        encode_examples(pipe, pictures(18)[17:], boxes(18)[17:]),
+    )
     torch.testing.assert_close(together.latents[17:], alone.latents, rtol=1e-4, atol=1e-4)
     torch.testing.assert_close(together.condition[17:], alone.condition, rtol=1e-4, atol=1e-4)
 
@@ -272,14 +292,22 @@ def test_models_are_frozen_and_evaluated_while_it_learns_and_then_as_before(fold
     pipe.text_encoder.eval()
     pipe.unet.conv_in.requires_grad_(False)
     seen = []
-    hook = pipe.unet.register_forward_pre_hook(lambda unet, _: seen.append(
-        (unet.training, pipe.text_encoder.training, any(p.requires_grad for m in (unet, pipe.text_encoder)
-                                                        for p in m.parameters()))))
+    hook = pipe.unet.register_forward_pre_hook(
+        lambda unet, _: seen.append(
+            (
+                unet.training,
+                pipe.text_encoder.training,
+                any(p.requires_grad for m in (unet, pipe.text_encoder) for p in m.parameters()),
+            )
+        )
+    )
     learn(pipe, steps=1)
     hook.remove()
     assert set(seen) == {(False, False, False)}
     assert pipe.unet.training and not pipe.text_encoder.training
-    assert {name for name, p in pipe.unet.named_parameters() if not p.requires_grad} == {"conv_in.weight",
-                                                                                         "conv_in.bias"}
+    assert {name for name, p in pipe.unet.named_parameters() if not p.requires_grad} == {
+        "conv_in.weight",
+        "conv_in.bias",
+    }
     assert all(p.requires_grad for p in pipe.text_encoder.parameters())
     assert not pipe.text_encoder.get_input_embeddings()._forward_hooks

@@ -15,9 +15,18 @@ from dbb.stages.manifest import COLUMNS, generated_set, load_generated, read_man
 def rows(n: int = 4) -> pd.DataFrame:
     """A manifest of ``n`` generated images, whose files are named in another order."""
     values = {name: np.zeros(n) for name in COLUMNS}
-    values |= {"image": np.arange(n), "source_id": 10 + np.arange(n), "target_class": np.arange(n) % 3,
-               "prompt": "a duck", "token_sha256": "", "mask_found": True, "status": "generated",
-               "file": [f"images/{n - 1 - i:06d}.png" for i in range(n)], "kept": pd.NA, "reason": ""}
+    values |= {
+        "image": np.arange(n),
+        "source_id": 10 + np.arange(n),
+        "target_class": np.arange(n) % 3,
+        "prompt": "a duck",
+        "token_sha256": "",
+        "mask_found": True,
+        "status": "generated",
+        "file": [f"images/{n - 1 - i:06d}.png" for i in range(n)],
+        "kept": pd.NA,
+        "reason": "",
+    }
     return pd.DataFrame(values).astype(COLUMNS)
 
 

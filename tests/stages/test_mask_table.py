@@ -22,8 +22,15 @@ def table(masks: torch.Tensor, ids=(2, 5, 9)) -> MaskTable:
     """A table of ``masks``, with wider ones to inpaint; the last was not found."""
     found = np.arange(len(masks)) < len(masks) - 1
     raw, wide = (np.stack([np.packbits(mask.numpy()) for mask in some]) for some in (masks, masks | masks.roll(1, 1)))
-    return MaskTable(np.array(ids[:len(masks)]), found, np.where(found, np.float32(0.5), np.float32(np.nan)),
-                     covered(raw, masks.shape[-1]), raw, wide, masks.shape[-1])
+    return MaskTable(
+        np.array(ids[: len(masks)]),
+        found,
+        np.where(found, np.float32(0.5), np.float32(np.nan)),
+        covered(raw, masks.shape[-1]),
+        raw,
+        wide,
+        masks.shape[-1],
+    )
 
 
 def test_masks_come_back_by_the_images_ids_in_any_order(tmp_path) -> None:
@@ -33,8 +40,9 @@ def test_masks_come_back_by_the_images_ids_in_any_order(tmp_path) -> None:
     assert all(np.array_equal(v, getattr(again, k), equal_nan=k == "score") for k, v in vars(table(masks)).items())
     assert torch.equal(again.raw(np.array([9, 2, 9])), masks[[2, 0, 2]])
     assert torch.equal(again.padded(np.array([5])), (masks | masks.roll(1, 1))[[1]])
-    np.testing.assert_allclose(again.painted_area(np.array([9, 2])), [(masks | masks.roll(1, 1))[i].float().mean()
-                                                                     for i in (2, 0)])
+    np.testing.assert_allclose(
+        again.painted_area(np.array([9, 2])), [(masks | masks.roll(1, 1))[i].float().mean() for i in (2, 0)]
+    )
     assert again.n_failed == 1 and again.raw(np.array([], np.int64)).shape == (0, SIZE, SIZE)
 
 
@@ -59,7 +67,7 @@ def test_a_smaller_mask_covers_all_that_the_larger_one_touched() -> None:
     rng = np.random.default_rng(0)
     before = rng.integers(0, 256, (64, 64, 3), dtype=np.uint8)
     rows, columns = np.mgrid[:64, :64]
-    mask = (rows - 30) ** 2 + (columns - 25) ** 2 < 15 ** 2
+    mask = (rows - 30) ** 2 + (columns - 25) ** 2 < 15**2
     after = np.where(mask[..., None], 255 - before, before)
     for size in (32, 28, 17):
         small = resize_masks(torch.from_numpy(mask)[None], size)[0].numpy()

@@ -41,14 +41,15 @@ class RedSegmenter:
 
 def image_set(images: torch.Tensor) -> ImageSet:
     n = len(images)
-    return ImageSet(ArrayPixels(images.permute(0, 2, 3, 1).numpy()), np.zeros(n, np.int64), np.zeros(n, np.int64),
-                    2, np.arange(n))
+    return ImageSet(
+        ArrayPixels(images.permute(0, 2, 3, 1).numpy()), np.zeros(n, np.int64), np.zeros(n, np.int64), 2, np.arange(n)
+    )
 
 
 def red_boxes() -> torch.Tensor:
     images = torch.zeros(4, 3, SIZE, SIZE, dtype=torch.uint8)
     for i in (0, 1, 3):
-        images[i, 0, 8 + i:30, 20:40] = 255
+        images[i, 0, 8 + i : 30, 20:40] = 255
     images[3, 0, 50, 60] = 255
     return images
 
@@ -80,7 +81,7 @@ def test_padding_is_the_set_of_pixels_within_reach() -> None:
     rows, columns = np.nonzero(mask.numpy())
     expected = np.zeros((20, 20), bool)
     for r, c in zip(rows, columns, strict=True):
-        expected[max(r - 3, 0):r + 4, max(c - 3, 0):c + 4] = True
+        expected[max(r - 3, 0) : r + 4, max(c - 3, 0) : c + 4] = True
     assert np.array_equal(pad_mask(mask, 3).numpy(), expected)
     assert torch.equal(pad_mask(mask, 0), mask)
 
@@ -153,8 +154,13 @@ def test_masked_images_leaves_out_what_was_not_found() -> None:
 def test_a_mask_may_touch_the_edge_and_a_candidate_may_just_be_large_enough() -> None:
     mask = torch.zeros(6, 6, dtype=torch.bool)
     mask[0, 0] = mask[5, 2] = True
-    assert pad_mask(mask, 1).nonzero().tolist() == [[0, 0], [0, 1], [1, 0], [1, 1], *([r, c] for r in (4, 5)
-                                                                                     for c in (1, 2, 3))]
+    assert pad_mask(mask, 1).nonzero().tolist() == [
+        [0, 0],
+        [0, 1],
+        [1, 0],
+        [1, 1],
+        *([r, c] for r in (4, 5) for c in (1, 2, 3)),
+    ]
     candidates = Candidates(mask[None], torch.tensor([0.3]))
     assert choose_mask(candidates, 2 / 36)[1] == pytest.approx(0.3)
     assert choose_mask(candidates, 2.1 / 36) is None
@@ -177,8 +183,9 @@ class Noting:
 
     def segment(self, images: torch.Tensor, prompt: str) -> list[Candidates]:
         self.asked.append((len(images), images.shape[-1], prompt))
-        return [Candidates((image.float().mean(0) < image.float().mean())[None], torch.tensor([0.75]))
-                for image in images]
+        return [
+            Candidates((image.float().mean(0) < image.float().mean())[None], torch.tensor([0.75])) for image in images
+        ]
 
 
 def test_images_are_segmented_in_batches_by_id() -> None:
@@ -209,6 +216,7 @@ def test_a_choice_is_the_settings() -> None:
 
 # ------------------------------------------------------------------------------------------------ the stage
 
+
 @pytest.fixture
 def segmenter(monkeypatch) -> Noting:
     """Takes the place of the benchmark's; notes by what it was loaded."""
@@ -222,16 +230,28 @@ def segmenter(monkeypatch) -> Noting:
     return noting
 
 
-@pytest.mark.parametrize("how", [{}, {"per_class": (1, 4)}, {"settings": MaskSettings(0.25, 1, False, 0.4, "first")},
-                                 {"ranking": "batch loss", "ranking_batch_size": 4}, {"ranking": "batch loss"},
-                                 {"batch_size": 2}], ids=str)
+@pytest.mark.parametrize(
+    "how",
+    [
+        {},
+        {"per_class": (1, 4)},
+        {"settings": MaskSettings(0.25, 1, False, 0.4, "first")},
+        {"ranking": "batch loss", "ranking_batch_size": 4},
+        {"ranking": "batch loss"},
+        {"batch_size": 2},
+    ],
+    ids=str,
+)
 def test_the_stage_masks_the_images_of_lowest_loss_of_each_class(tiny, anew, segmenter, how) -> None:
     run, made = anew(masks_module.masks, **how)
     train, said = run.split("train"), load_outputs(run.folder("erm") / "train.npz")
     settings, ks = how.get("settings", tiny.masks), how.get("per_class", (3, 2))
-    rank = {"own loss": lambda label, k: lowest_loss(said.losses, said.labels, label, k),
-            "batch loss": lambda label, k: lowest_loss_by_batch(said.losses, said.labels, label, k,
-                                                                how.get("ranking_batch_size", 16), 0)}
+    rank = {
+        "own loss": lambda label, k: lowest_loss(said.losses, said.labels, label, k),
+        "batch loss": lambda label, k: lowest_loss_by_batch(
+            said.losses, said.labels, label, k, how.get("ranking_batch_size", 16), 0
+        ),
+    }
     chosen = np.concatenate([rank[how.get("ranking", "own loss")](label, k) for label, k in enumerate(ks)])
     sources = pd.read_parquet(run.folder("masks") / SOURCES)
     assert sources.columns.tolist() == ["source_id", "source_class", "loss"]

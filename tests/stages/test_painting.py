@@ -53,22 +53,47 @@ def masks_of(ids: np.ndarray) -> torch.Tensor:
 def mask_table(found=(True,) * N) -> MaskTable:
     found = np.array(found)
     packed = np.stack([np.packbits(mask.numpy()) for mask in boxes(N)]) * found[:, None]
-    return MaskTable(np.arange(N), found, np.where(found, np.float32(0.9), np.float32(np.nan)), covered(packed, SIZE),
-                     packed, packed, SIZE)
+    return MaskTable(
+        np.arange(N),
+        found,
+        np.where(found, np.float32(0.9), np.float32(np.nan)),
+        covered(packed, SIZE),
+        packed,
+        packed,
+        SIZE,
+    )
 
 
 def make_plan(folder: Path, found=(True,) * N, run_seed: int = 0, pairs=PAIRS, classes=None) -> pd.DataFrame:
     images = originals()
     labels = images.labels if classes is None else np.array(classes)
     token = folder / "model_index.json"
-    return plan("toy", run_seed, images.ids[::-1], labels[::-1], pairs, mask_table(found), {**PROMPTS, 2: "a bird"},
-                {target: token for _, target in pairs})
+    return plan(
+        "toy",
+        run_seed,
+        images.ids[::-1],
+        labels[::-1],
+        pairs,
+        mask_table(found),
+        {**PROMPTS, 2: "a bird"},
+        {target: token for _, target in pairs},
+    )
 
 
-def run(pipe, folder: Path, directory: Path, settings=SETTINGS, stamp="as it was", **changes
-        ) -> tuple[pd.DataFrame, int]:
-    return generate(pipe, changes.pop("manifest", make_plan(folder)), originals(), masks_of, SIZE, directory,
-                    settings, stamp, **changes)
+def run(
+    pipe, folder: Path, directory: Path, settings=SETTINGS, stamp="as it was", **changes
+) -> tuple[pd.DataFrame, int]:
+    return generate(
+        pipe,
+        changes.pop("manifest", make_plan(folder)),
+        originals(),
+        masks_of,
+        SIZE,
+        directory,
+        settings,
+        stamp,
+        **changes,
+    )
 
 
 def hashes(directory: Path) -> dict[str, str]:
@@ -80,6 +105,7 @@ def times(directory: Path) -> list[int]:
 
 
 # ------------------------------------------------------------------------------------------------ the plan
+
 
 def test_a_plan_has_a_row_per_source_and_target_by_source(folder) -> None:
     found = (True,) * 5 + (False,) + (True,) * 2
@@ -119,6 +145,7 @@ def test_a_prompt_without_a_token_needs_no_file_and_a_token_that_is_missing_is_n
 
 # ------------------------------------------------------------------------------------------------ the files
 
+
 def test_generated_files_follow_the_manifest(pipe, folder, tmp_path) -> None:
     found = (True,) * 5 + (False,) + (True,) * 2
     planned = make_plan(folder, found)
@@ -154,9 +181,15 @@ def test_a_finished_run_is_not_repeated_but_another_one_is(pipe, folder, tmp_pat
     assert hashes(tmp_path) == first
 
 
-@pytest.mark.parametrize("damage", [lambda path: path.write_bytes(b"\x89PNG cut off"),
-                                    lambda path: path.write_bytes(path.read_bytes()[:-40]),
-                                    lambda path: path.unlink()], ids=["another file", "truncated", "missing"])
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda path: path.write_bytes(b"\x89PNG cut off"),
+        lambda path: path.write_bytes(path.read_bytes()[:-40]),
+        lambda path: path.unlink(),
+    ],
+    ids=["another file", "truncated", "missing"],
+)
 def test_a_damaged_picture_is_painted_again_with_its_batch(pipe, folder, tmp_path, damage) -> None:
     run(pipe, folder, tmp_path)
     first, written = hashes(tmp_path), times(tmp_path)
@@ -179,18 +212,21 @@ def test_a_plan_without_a_mask_paints_nothing(pipe, folder, tmp_path) -> None:
 
 
 def test_killed_and_started_again_ends_with_the_same_files(pipe, folder, tmp_path) -> None:
-    script = ("import sys, time; from pathlib import Path; import torch; torch.set_num_threads(1)\n"
-              "import dbb.stages.painting as p; from dbb.models.inpainting import load_inpainting\n"
-              "import test_painting as t\n"
-              "write = p.write_image\n"
-              "p.write_image = lambda path, *rest: time.sleep(300) if path.stem == '000006' else write(path, *rest)\n"
-              "folder = Path(sys.argv[1])\n"
-              "t.run(load_inpainting(str(folder)), folder, Path(sys.argv[2]))\n")
+    script = (
+        "import sys, time; from pathlib import Path; import torch; torch.set_num_threads(1)\n"
+        "import dbb.stages.painting as p; from dbb.models.inpainting import load_inpainting\n"
+        "import test_painting as t\n"
+        "write = p.write_image\n"
+        "p.write_image = lambda path, *rest: time.sleep(300) if path.stem == '000006' else write(path, *rest)\n"
+        "folder = Path(sys.argv[1])\n"
+        "t.run(load_inpainting(str(folder)), folder, Path(sys.argv[2]))\n"
+    )
     here = Path(__file__).parent
     search = os.pathsep.join([str(here), str(here.parent / "support")])
     broken = tmp_path / "broken"
-    with subprocess.Popen([sys.executable, "-c", script, str(folder), str(broken)],
-                          env={**os.environ, "PYTHONPATH": search}) as child:
+    with subprocess.Popen(
+        [sys.executable, "-c", script, str(folder), str(broken)], env={**os.environ, "PYTHONPATH": search}
+    ) as child:
         deadline = time.monotonic() + 120
         while not (broken / "images/000004.png").exists() and time.monotonic() < deadline:
             assert child.poll() is None
@@ -229,6 +265,7 @@ def test_a_compiled_denoiser_paints_nearly_the_same(folder, tmp_path) -> None:
 
 # ------------------------------------------------------------------------------------------------ shards
 
+
 def test_shards_paint_the_same_files_as_one_run_whatever_their_order(pipe, folder, tmp_path) -> None:
     whole, _ = run(pipe, folder, tmp_path / "whole")
     parts = [run(pipe, folder, tmp_path / "sharded", shard=(number, 3)) for number in (2, 0, 1)]
@@ -266,6 +303,7 @@ def test_a_picture_that_cannot_be_written_stops_the_run(pipe, folder, tmp_path, 
 
 
 # ------------------------------------------------------------------------------------------------ which is which
+
 
 def test_every_picture_is_its_row_s_source_mask_prompt_and_seed(pipe, folder, tmp_path) -> None:
     settings = GenerationSettings(per_class=(4, 4), steps=2, guidance_scale=3.0, batch_size=3)

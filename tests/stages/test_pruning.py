@@ -70,8 +70,9 @@ def pairs(n=7):
 def test_logit_attributions_have_a_closed_form(curvature, internal_batch_size):
     model = Quadratic(curvature)
     images, baselines, targets = pairs()
-    attributions, error = integrated_gradients(model, images, baselines, targets, steps=4, on="logit",
-                                               internal_batch_size=internal_batch_size)
+    attributions, error = integrated_gradients(
+        model, images, baselines, targets, steps=4, on="logit", internal_batch_size=internal_batch_size
+    )
     difference = (images - baselines).flatten(1)
     middle = (images + baselines).flatten(1) / 2
     symmetric = (model.matrix + model.matrix.transpose(1, 2))[targets]
@@ -113,8 +114,10 @@ def made_pairs(n=40):
     rng = np.random.default_rng(0)
     labels = rng.integers(0, 2, n)
     ids, attributes = np.arange(n), np.zeros(n, dtype=int)
-    originals, generated = (ImageSet(ArrayPixels(rng.integers(0, 256, (n, 4, 4, 3), dtype=np.uint8)), y,
-                                     attributes, 2, ids) for y in (labels, 1 - labels))
+    originals, generated = (
+        ImageSet(ArrayPixels(rng.integers(0, 256, (n, 4, 4, 3), dtype=np.uint8)), y, attributes, 2, ids)
+        for y in (labels, 1 - labels)
+    )
     return originals, generated, rng.random((n, 4, 4)) < 0.5
 
 
@@ -213,13 +216,16 @@ def test_thresholds_that_cannot_be_had():
 def test_the_decision_table():
     nan = np.nan
     manifest = pd.DataFrame(
-        [("generated", 0.1, 0.9, 0.6, 0.5, "kept"),
-         ("generated", 0.9, 0.9, nan, 0.5, "looks like the source class"),
-         ("generated", 0.95, 0.9, 0.9, 0.5, "looks like the source class"),
-         ("generated", 0.1, 0.9, 0.5, 0.5, "low attribution"),
-         ("generated", 0.1, 0.9, -0.5, 0.5, "low attribution"),
-         ("no mask", nan, nan, nan, nan, "no mask")],
-        columns=["status", "psi", "Psi", "rho", "P", "expected"])
+        [
+            ("generated", 0.1, 0.9, 0.6, 0.5, "kept"),
+            ("generated", 0.9, 0.9, nan, 0.5, "looks like the source class"),
+            ("generated", 0.95, 0.9, 0.9, 0.5, "looks like the source class"),
+            ("generated", 0.1, 0.9, 0.5, 0.5, "low attribution"),
+            ("generated", 0.1, 0.9, -0.5, 0.5, "low attribution"),
+            ("no mask", nan, nan, nan, nan, "no mask"),
+        ],
+        columns=["status", "psi", "Psi", "rho", "P", "expected"],
+    )
     decided = decide(manifest)
     assert decided["reason"].tolist() == manifest["expected"].tolist()
     assert decided["kept"].tolist() == [True] + [False] * 5
@@ -232,8 +238,9 @@ def test_the_decision_table():
 
 
 def test_thresholds_come_from_what_passed_unless_given():
-    manifest = pd.DataFrame({"target_class": [0, 0, 0, 1], "psi": [0.1, 0.2, 0.95, 0.1], "Psi": [0.9] * 4,
-                             "rho": [0.4, 0.6, 5.0, 0.3]})
+    manifest = pd.DataFrame(
+        {"target_class": [0, 0, 0, 1], "psi": [0.1, 0.2, 0.95, 0.1], "Psi": [0.9] * 4, "rho": [0.4, 0.6, 5.0, 0.3]}
+    )
     assert thresholds(manifest, 0.5, (None, None)).tolist() == pytest.approx([0.5, 0.3])
     assert thresholds(manifest, 0.5, (None, 0.7)).tolist() == pytest.approx([0.5, 0.7])
     assert math.isnan(thresholds(manifest.head(0), 0.5, (None, None))[0])
@@ -286,14 +293,24 @@ def test_no_pass_holds_more_images_and_points_than_fit(images_at_once):
 
 # ------------------------------------------------------------------------------------------------ verdicts
 
+
 def drawn_manifest(n=60) -> pd.DataFrame:
     rng = np.random.default_rng(0)
     status = np.where(rng.random(n) < 0.9, "generated", "no mask")
     made, targets = status == "generated", rng.integers(0, 3, n)
-    return pd.DataFrame({"status": status, "source_class": (targets + 1) % 3, "target_class": targets,
-                         "psi": np.where(made, rng.random(n), np.nan), "Psi": np.where(made, 0.5, np.nan),
-                         "rho": np.where(made, rng.normal(size=n), np.nan), "P": np.nan,
-                         "kept": pd.array([pd.NA] * n, "boolean"), "reason": ""})
+    return pd.DataFrame(
+        {
+            "status": status,
+            "source_class": (targets + 1) % 3,
+            "target_class": targets,
+            "psi": np.where(made, rng.random(n), np.nan),
+            "Psi": np.where(made, 0.5, np.nan),
+            "rho": np.where(made, rng.normal(size=n), np.nan),
+            "P": np.nan,
+            "kept": pd.array([pd.NA] * n, "boolean"),
+            "reason": "",
+        }
+    )
 
 
 @pytest.mark.parametrize("given", [(None, None, None), (None, 0.2, -np.inf)])
@@ -308,8 +325,15 @@ def test_each_condition_drops_what_its_formula_says(tiny, conditions, given):
         scores = group.loc[group["psi"] < group["Psi"], "rho"] if PSI in conditions else group["rho"]
         P = given[row.target_class] if given[row.target_class] is not None else np.quantile(scores, 0.25)
         low = RHO in conditions and not row.rho > P
-        reason = ("no mask" if row.status == "no mask" else LOOKS_LIKE_SOURCE if not passed
-                  else LOW_ATTRIBUTION if low else KEPT)
+        reason = (
+            "no mask"
+            if row.status == "no mask"
+            else LOOKS_LIKE_SOURCE
+            if not passed
+            else LOW_ATTRIBUTION
+            if low
+            else KEPT
+        )
         assert verdict.reason == reason and verdict.kept == (reason == KEPT)
         if row.status != "generated":
             assert np.isnan(verdict.P)
@@ -325,11 +349,15 @@ def test_without_a_condition_its_scores_are_not_asked_for(tiny):
     manifest = drawn_manifest().query("status == 'generated'")
     settings = replace(tiny.pruning, thresholds=(None,) * 3)
     assert judge(manifest.assign(rho=np.nan), settings, (PSI,))[0]["reason"].isin([KEPT, LOOKS_LIKE_SOURCE]).all()
-    assert judge(manifest.assign(psi=np.nan, Psi=np.nan), settings, (RHO,))[0]["reason"].isin(
-        [KEPT, LOW_ATTRIBUTION]).all()
+    assert (
+        judge(manifest.assign(psi=np.nan, Psi=np.nan), settings, (RHO,))[0]["reason"]
+        .isin([KEPT, LOW_ATTRIBUTION])
+        .all()
+    )
 
 
 # ------------------------------------------------------------------------------------------------ the stage
+
 
 def attributions_by_hand(model, image, original, target, steps, on):
     """Eq. 4 by numpy's Gauss-Legendre points, one after another."""
@@ -370,8 +398,10 @@ def test_the_stage_scores_each_pair_by_the_base_classifier(tiny, anew, on, steps
     assert made.metrics["P"] == (pytest.approx(P) if len(own) else [None, 0.02])
     assert made.counts == {"generated": 5, **verdicts["reason"].value_counts().to_dict()}
     expected = judge(verdicts, settings, CONDITIONS)[0]
-    pd.testing.assert_frame_equal(verdicts[["kept", "reason", "P"]], expected[["kept", "reason", "P"]].astype(
-        {"kept": "boolean", "reason": verdicts["reason"].dtype}))
+    pd.testing.assert_frame_equal(
+        verdicts[["kept", "reason", "P"]],
+        expected[["kept", "reason", "P"]].astype({"kept": "boolean", "reason": verdicts["reason"].dtype}),
+    )
 
 
 def test_the_stage_attributes_what_its_conditions_need(anew):
@@ -399,8 +429,9 @@ def test_a_pair_is_a_generated_row_with_its_original_and_the_mask_it_was_painted
     assert pairs.originals.ids.tolist() == ids.tolist()
     assert pairs.originals.labels.tolist() == manifest.loc[kept, "source_class"].tolist()
     assert pairs.generated.labels.tolist() == manifest.loc[kept, "target_class"].tolist()
-    assert pairs.generated.groups.tolist() == [2 * target + train.attributes[i] for i, target in zip(
-        ids, manifest.loc[kept, "target_class"], strict=True)]
+    assert pairs.generated.groups.tolist() == [
+        2 * target + train.attributes[i] for i, target in zip(ids, manifest.loc[kept, "target_class"], strict=True)
+    ]
     painted = load_masks(run.folder("masks") / MASKS).padded(ids)
     np.testing.assert_array_equal(pairs.masks, painted)
     for position, i in enumerate(ids):
@@ -417,5 +448,11 @@ def test_the_stage_refuses_thresholds_of_another_number_of_classes(tiny, anew):
 def test_the_record_says_what_the_stage_was_made_from(tiny, anew):
     made_from = anew(pruned)[1].record["made_from"]
     assert made_from["settings"].items() >= {"quantile": 0.4, "steps": 4, "conditions": ["psi", "rho"]}.items()
-    assert set(made_from["inputs"]) == {"data/train", "erm/model.safetensors", "erm/train.npz", "masks/masks.npz", "generated/*"}
+    assert set(made_from["inputs"]) == {
+        "data/train",
+        "erm/model.safetensors",
+        "erm/train.npz",
+        "masks/masks.npz",
+        "generated/*",
+    }
     assert made_from["models"] == {"classifier": model_identity(tiny.classifier)}

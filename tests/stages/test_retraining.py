@@ -30,12 +30,16 @@ SETTINGS = RetrainingSettings(epochs=2, batch_size=16, learning_rate=1e-2, weigh
 @given(st.lists(st.tuples(st.integers(0, 1), st.integers(0, 2)), min_size=1, max_size=20), st.integers(0, 99))
 def test_the_loss_is_the_weighted_sum_of_the_parts_means(images, seed):
     labels, part = torch.tensor(images).T
-    logits = torch.randn(len(images), 2, generator=torch.Generator().manual_seed(seed), dtype=torch.float64,
-                         requires_grad=True)
+    logits = torch.randn(
+        len(images), 2, generator=torch.Generator().manual_seed(seed), dtype=torch.float64, requires_grad=True
+    )
     expected = 0.0
     for which, gamma in ((0, 1.0), (1, 6.0), (2, 10.0)):
-        terms = [-np.log(np.exp(row[y]) / np.exp(row).sum())
-                 for row, y, p in zip(logits.tolist(), labels, part, strict=True) if p == which]
+        terms = [
+            -np.log(np.exp(row[y]) / np.exp(row).sum())
+            for row, y, p in zip(logits.tolist(), labels, part, strict=True)
+            if p == which
+        ]
         expected += gamma * sum(terms) / len(terms) if terms else 0.0
     loss = ddb_loss(logits, labels, part, (6.0, 10.0))
     assert loss.item() == pytest.approx(expected, rel=1e-12)
@@ -57,8 +61,9 @@ def backbone(tmp_path_factory):
 TRAIN, GENERATED, VAL = bright_and_dark(40, 0), bright_and_dark(24, 1), bright_and_dark(30, 2)
 
 
-@pytest.mark.parametrize("kept", [range(24), np.flatnonzero(GENERATED.labels == 1), []],
-                         ids=["both classes", "one class", "none"])
+@pytest.mark.parametrize(
+    "kept", [range(24), np.flatnonzero(GENERATED.labels == 1), []], ids=["both classes", "one class", "none"]
+)
 def test_retraining_goes_on_whatever_was_pruned(backbone, kept):
     states = []
     for _ in range(2):
@@ -120,8 +125,9 @@ def test_absent_terms_are_counted():
 
 # ------------------------------------------------------------------------------------------------ the wiring
 
-ONE_STEP = replace(SETTINGS, epochs=1, batch_size=999, learning_rate=0.1, optimiser="sgd", schedule="constant",
-                   augmentation="none")
+ONE_STEP = replace(
+    SETTINGS, epochs=1, batch_size=999, learning_rate=0.1, optimiser="sgd", schedule="constant", augmentation="none"
+)
 
 
 def one_step_by_hand(model, train, generated, gammas):
@@ -130,7 +136,7 @@ def one_step_by_hand(model, train, generated, gammas):
     images = torch.cat([evaluation_input(some.pixels(range(len(some)), 16), FORMAT) for some in (train, generated)])
     labels = torch.from_numpy(np.concatenate([train.labels, generated.labels]))
     losses = torch.nn.functional.cross_entropy(model(images), labels, reduction="none")
-    of_train, of_generated = losses[:len(train)], losses[len(train):]
+    of_train, of_generated = losses[: len(train)], losses[len(train) :]
     total = of_train.mean()
     for label, gamma in enumerate(gammas):
         total = total + gamma * of_generated[generated.labels == label].mean()
@@ -153,9 +159,13 @@ def test_a_step_of_retraining_is_eq_8_on_the_training_split_and_what_was_generat
 
 def test_more_images_count_as_training_images(backbone):
     model, more = load_classifier(backbone, 2, 3), bright_and_dark(17, 4)
-    both = replace(TRAIN, labels=np.concatenate([TRAIN.labels, more.labels]), ids=np.arange(57),
-                   attributes=np.concatenate([TRAIN.attributes, more.attributes]),
-                   source=ArrayPixels(np.concatenate([TRAIN.source.images, more.source.images])))
+    both = replace(
+        TRAIN,
+        labels=np.concatenate([TRAIN.labels, more.labels]),
+        ids=np.arange(57),
+        attributes=np.concatenate([TRAIN.attributes, more.attributes]),
+        source=ArrayPixels(np.concatenate([TRAIN.source.images, more.source.images])),
+    )
     expected = one_step_by_hand(model, both, GENERATED, (6.0, 10.0))
     retrain(model, TRAIN, GENERATED, VAL, ONE_STEP, (6.0, 10.0), FORMAT, 0, more=[more])
     assert_weights(model, expected)
@@ -197,11 +207,13 @@ def test_the_epoch_of_the_best_worst_group_is_kept_of_the_validation_split(backb
 
 def test_an_unknown_precision_is_refused(backbone):
     with pytest.raises(InputError, match="unknown precision 'half'"):
-        retrain(load_classifier(backbone, 2, 0), TRAIN, GENERATED, VAL, SETTINGS, (6.0, 10.0), FORMAT, 0,
-                precision="half")
+        retrain(
+            load_classifier(backbone, 2, 0), TRAIN, GENERATED, VAL, SETTINGS, (6.0, 10.0), FORMAT, 0, precision="half"
+        )
 
 
 # ------------------------------------------------------------------------------------------------ the stage
+
 
 def kept_images(run, which):
     """The generated images of a run that the manifest of the stage ``which`` ends with, by their target classes."""
@@ -216,8 +228,11 @@ def accuracies(model, images, input_format):
     return [right[images.groups == group].mean() for group in range(4)]
 
 
-@pytest.mark.parametrize("how", [{}, {"reset_head": True}, {"without": True}, {"gammas": (9.0, 0.5), "epochs": 1},
-                                 {"originals": True}], ids=str)
+@pytest.mark.parametrize(
+    "how",
+    [{}, {"reset_head": True}, {"without": True}, {"gammas": (9.0, 0.5), "epochs": 1}, {"originals": True}],
+    ids=str,
+)
 def test_the_stage_is_retraining_from_the_base_classifier_on_what_was_kept(tiny, anew, how):
     settings = replace(tiny.retraining, **{name: how[name] for name in ("gammas", "epochs") if name in how})
     given = {name: value for name, value in how.items() if name in ("reset_head", "without")}
@@ -240,8 +255,18 @@ def test_the_stage_is_retraining_from_the_base_classifier_on_what_was_kept(tiny,
     base = load_trained(run.folder("erm") / "model.safetensors", tiny.classifier, 2)
     assert made.metrics["before"]["val"]["group_accuracy"] == accuracies(base, val, tiny.input_format)
     model = deepcopy(base)
-    done = retrain(model, train, generated, val, settings, settings.gammas, tiny.input_format, 0,
-                   how.get("reset_head", False), more)
+    done = retrain(
+        model,
+        train,
+        generated,
+        val,
+        settings,
+        settings.gammas,
+        tiny.input_format,
+        0,
+        how.get("reset_head", False),
+        more,
+    )
     saved = load_trained(run.folder("retrained") / "model.safetensors", tiny.classifier, 2)
     assert all(torch.equal(value, saved.state_dict()[name]) for name, value in model.state_dict().items())
     assert not torch.equal(saved.head.weight, base.head.weight)
@@ -250,14 +275,16 @@ def test_the_stage_is_retraining_from_the_base_classifier_on_what_was_kept(tiny,
         right = predict_logits(saved, images, tiny.input_format).argmax(1).numpy() == images.labels
         assert made.metrics[name]["average"] == pytest.approx(right.mean())
         shares = np.bincount(train.groups, minlength=4) / len(train)
-        assert made.metrics[name]["weighted_average"] == pytest.approx(
-            shares @ made.metrics[name]["group_accuracy"])
+        assert made.metrics[name]["weighted_average"] == pytest.approx(shares @ made.metrics[name]["group_accuracy"])
     assert [entry["loss"] for entry in made.metrics["history"]] == [entry["loss"] for entry in done.history]
     assert made.metrics["best_epoch"] == done.best_epoch
     assert made.metrics["seconds"] > 0 and made.metrics["images_per_second"] > 0
     into = np.bincount(generated.labels, minlength=2).tolist()
-    assert made.counts == {"training images": 40 + sum(map(len, more)), "into class 0": into[0],
-                           "into class 1": into[1]}
+    assert made.counts == {
+        "training images": 40 + sum(map(len, more)),
+        "into class 0": into[0],
+        "into class 1": into[1],
+    }
     assert not (run.folder("retrained") / "training.safetensors").exists()
 
 
@@ -274,5 +301,12 @@ def test_the_stage_refuses_gammas_of_another_number_of_classes(tiny, anew):
 def test_the_record_says_what_the_stage_was_made_from(tiny, anew):
     made_from = anew(retrained)[1].record["made_from"]
     assert made_from["settings"].items() >= {"gammas": [2.0, 3.0], "epochs": 2, "reset_head": False}.items()
-    assert set(made_from["inputs"]) == {"data/train", "data/val", "data/test", "erm/model.safetensors", "generated/*", "pruned/*"}
+    assert set(made_from["inputs"]) == {
+        "data/train",
+        "data/val",
+        "data/test",
+        "erm/model.safetensors",
+        "generated/*",
+        "pruned/*",
+    }
     assert made_from["models"] == {"classifier": model_identity(tiny.classifier)}

@@ -36,11 +36,14 @@ def test_stages_elsewhere_leave_the_others(tiny, tmp_path):
     assert (both.benchmark, both.seed, both.runs, both.device, both.memory) == (tiny, 3, tmp_path, "cpu", 16)
 
 
-@pytest.mark.parametrize(("how", "message"), [
-    ({"seed": -1}, "seed -1 is negative"),
-    ({"at": {"ermm": "x"}}, "unknown stage 'ermm': choose one of data, erm"),
-    ({"at": {"data": "x"}}, "the data stand in one place for all runs of a benchmark"),
-])
+@pytest.mark.parametrize(
+    ("how", "message"),
+    [
+        ({"seed": -1}, "seed -1 is negative"),
+        ({"at": {"ermm": "x"}}, "unknown stage 'ermm': choose one of data, erm"),
+        ({"at": {"data": "x"}}, "the data stand in one place for all runs of a benchmark"),
+    ],
+)
 def test_what_is_no_run_is_refused(tiny, how, message):
     with pytest.raises(InputError, match=message):
         Run(tiny, **how)
@@ -67,8 +70,10 @@ def test_what_a_run_lacks_is_named_with_the_one_command_that_makes_it_all(tiny, 
     for stage in ("tokens", "masks", "pruned"):
         (run.folder(stage) / "run.json").unlink()
     run.needs("data", "erm", "generated")
-    command = (f"lacks tokens, masks in {runs}.*\n\n    python -m dbb.stages --benchmark mini-waterbirds --runs {runs} "
-               "--device cpu --memory 16 --seed 0 --to masks\n$")
+    command = (
+        f"lacks tokens, masks in {runs}.*\n\n    python -m dbb.stages --benchmark mini-waterbirds --runs {runs} "
+        "--device cpu --memory 16 --seed 0 --to masks\n$"
+    )
     with pytest.raises(InputError, match="(?s)" + command):
         run.needs("masks", "data", "tokens")
     with pytest.raises(InputError, match=r"(?s)lacks pruned in .*--to pruned\n$"):
@@ -93,8 +98,10 @@ def test_a_record_says_what_it_was_made_from(tiny, finished):
     assert (told["benchmark"], told["seed"]) == ("mini-waterbirds", 0)
     assert told["settings"].items() >= {"per_class": [3, 2], "pad": tiny.masks.pad, "prompt": "bird"}.items()
     assert told["models"] == {"segmenter": folder_digest(resolve(tiny.segmenter))}
-    assert told["inputs"] == {"data/train": run.made("data").metrics["splits"]["train"],
-                              "erm/train.npz": run.made("erm").record["products"]["train.npz"]}
+    assert told["inputs"] == {
+        "data/train": run.made("data").metrics["splits"]["train"],
+        "erm/train.npz": run.made("erm").record["products"]["train.npz"],
+    }
     assert told["code"] == code_digest(("dbb.stages.masks", "masks"), ("dbb.benchmarks.splits", "load_split"))
     assert "seed" not in run.made("data").record["made_from"]
     everything = run.made("pruned").record["made_from"]["inputs"]["generated/*"]
@@ -102,11 +109,19 @@ def test_a_record_says_what_it_was_made_from(tiny, finished):
 
 
 def test_what_a_stage_reads_is_listed_whole(tiny, finished):
-    reads = {made.record["stage"]: {name.partition("/")[0] for name in made.record["made_from"]["inputs"]}
-             for made in make_stages(Run(tiny, 0, finished, "cpu"))}
-    assert reads == {"data": set(), "erm": {"data"}, "tokens": {"data", "erm"}, "masks": {"data", "erm"},
-                     "generated": {"data", "masks", "tokens"}, "pruned": {"data", "erm", "masks", "generated"},
-                     "retrained": {"data", "erm", "generated", "pruned"}}
+    reads = {
+        made.record["stage"]: {name.partition("/")[0] for name in made.record["made_from"]["inputs"]}
+        for made in make_stages(Run(tiny, 0, finished, "cpu"))
+    }
+    assert reads == {
+        "data": set(),
+        "erm": {"data"},
+        "tokens": {"data", "erm"},
+        "masks": {"data", "erm"},
+        "generated": {"data", "masks", "tokens"},
+        "pruned": {"data", "erm", "masks", "generated"},
+        "retrained": {"data", "erm", "generated", "pruned"},
+    }
 
 
 def test_a_split_is_read_once_and_by_all_arms(tiny, finished):
@@ -139,8 +154,11 @@ def test_a_stage_from_other_files_than_stand_now_is_refused(tiny, runs):
     run = Run(tiny, 0, runs, "cpu")
     [*make_stages(replace(run, benchmark=replace(tiny, erm=replace(tiny.erm, learning_rate=1e-2))), "erm")]
     assert run.made("erm") and run.made("data")
-    with pytest.raises(InputError, match=r"masks of seed 0 was made from another erm/train\.npz than the one that "
-                                         "stands now: run notebook 04-masks again"):
+    with pytest.raises(
+        InputError,
+        match=r"masks of seed 0 was made from another erm/train\.npz than the one that "
+        "stands now: run notebook 04-masks again",
+    ):
         run.made("masks")
     for stage in ("generated", "pruned", "retrained"):
         with pytest.raises(InputError, match=r"run notebook 0[3-7]"):
@@ -193,6 +211,7 @@ def test_work_that_stands_in_no_file_is_refused(tiny, runs):
 
 
 # ------------------------------------------------------------------------------------------------ models
+
 
 def test_a_model_is_known_by_content_or_by_its_pinned_name(tmp_path):
     for name in ("one", "two", "other"):

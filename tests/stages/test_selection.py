@@ -29,8 +29,10 @@ def test_ranking_is_a_stable_sort_of_the_class(samples, k):
 def test_ranking_by_batch_lets_a_bad_sample_in_with_good_neighbours():
     rng = np.random.default_rng(0)
     losses, labels = rng.exponential(size=4000), np.zeros(4000, dtype=int)
-    own, batch = (losses[lowest_loss(losses, labels, 0, 1000)],
-                  losses[lowest_loss_by_batch(losses, labels, 0, 1000, 32, seed=0)])
+    own, batch = (
+        losses[lowest_loss(losses, labels, 0, 1000)],
+        losses[lowest_loss_by_batch(losses, labels, 0, 1000, 32, seed=0)],
+    )
     assert own.max() < 0.3
     assert batch.max() > 2
     assert own.mean() < batch.mean() < losses.mean()
@@ -49,7 +51,7 @@ def test_ranking_by_batch_is_a_stable_sort_of_the_loader_s_images(n, batch_size,
     rng = np.random.default_rng(seed)
     losses, labels = rng.integers(0, 3, n).astype(float), rng.integers(0, 2, n)
     loaded = torch.randperm(n, generator=stage_generator("batch ranking", seed)).tolist()
-    batches = [loaded[start:start + batch_size] for start in range(0, n, batch_size)]
+    batches = [loaded[start : start + batch_size] for start in range(0, n, batch_size)]
     ranked = sorted(((sum(losses[batch]) / len(batch), i) for batch in batches for i in batch), key=itemgetter(0))
     label = int(labels[0])
     expected = [i for _, i in ranked if labels[i] == label]

@@ -43,6 +43,7 @@ def run_of(bm, runs, seed=0) -> Run:
 
 # ------------------------------------------------------------------------------------------------ what makes which anew
 
+
 def test_what_stands_is_loaded_whatever_the_files_times(tiny, runs):
     rng = np.random.default_rng(0)
     for path in runs.rglob("*"):
@@ -56,14 +57,20 @@ CHANGES = {
     "quantile": (lambda bm: replace(bm, pruning=replace(bm.pruning, quantile=0.3)), {"pruned", "retrained"}),
     "painting": (lambda bm: replace(bm, generation=replace(bm.generation, guidance_scale=2.0)), AFTER_GENERATION),
     "K": (lambda bm: replace(bm, generation=replace(bm.generation, per_class=(3, 3))), {"masks", *AFTER_GENERATION}),
-    "inversion": (lambda bm: replace(bm, inversion=replace(bm.inversion, learning_rate=1e-2)),
-                  {"tokens", *AFTER_GENERATION}),
+    "inversion": (
+        lambda bm: replace(bm, inversion=replace(bm.inversion, learning_rate=1e-2)),
+        {"tokens", *AFTER_GENERATION},
+    ),
     "padding": (lambda bm: replace(bm, masks=replace(bm.masks, pad=6)), {"tokens", "masks", *AFTER_GENERATION}),
-    "pairs": (lambda bm: replace(bm, generation=replace(bm.generation, pairs=((0, 1),))),
-              {"tokens", "masks", *AFTER_GENERATION}),
+    "pairs": (
+        lambda bm: replace(bm, generation=replace(bm.generation, pairs=((0, 1),))),
+        {"tokens", "masks", *AFTER_GENERATION},
+    ),
     # The test split is read by the classifiers alone, and the base model's weights and its words on the others stay.
-    "test split": (lambda bm: replace(bm, data=replace(bm.data, sizes={**bm.data.sizes, "test": 24})),
-                   {"data", "erm", "retrained"}),
+    "test split": (
+        lambda bm: replace(bm, data=replace(bm.data, sizes={**bm.data.sizes, "test": 24})),
+        {"data", "erm", "retrained"},
+    ),
     # Made anew they come out the same, and so nothing after them is.
     "smallest mask": (lambda bm: replace(bm, masks=replace(bm.masks, min_area=0.0101)), {"tokens", "masks"}),
     "title": (lambda bm: replace(bm, title="Birds", group_format="{} at {}", attributes=("earth", "sea")), set()),
@@ -82,14 +89,19 @@ def test_a_change_says_what_changed(tiny, runs):
     bm = replace(tiny, pruning=replace(tiny.pruning, quantile=0.3), retraining=replace(tiny.retraining, epochs=1))
     said = [str(made) for made in make_stages(run_of(bm, runs))]
     loaded = "found, made from the same code, settings and inputs; loaded, not made again"
-    assert said == [*(f"{stage}: {loaded}" for stage in [*STAGES][:5]),
-                    "pruned: made now, since settings.quantile changed",
-                    "retrained: made now, since settings.epochs, inputs.pruned/* changed"]
+    assert said == [
+        *(f"{stage}: {loaded}" for stage in [*STAGES][:5]),
+        "pruned: made now, since settings.quantile changed",
+        "retrained: made now, since settings.epochs, inputs.pruned/* changed",
+    ]
 
 
 def test_models_are_known_by_what_is_in_their_folders(tiny, runs, tmp_path):
-    moved = replace(tiny, classifier=shutil.copytree(tiny.classifier, tmp_path / "moved"),
-                    inpainting=str(shutil.copytree(tiny.inpainting, tmp_path / "painter")))
+    moved = replace(
+        tiny,
+        classifier=shutil.copytree(tiny.classifier, tmp_path / "moved"),
+        inpainting=str(shutil.copytree(tiny.inpainting, tmp_path / "painter")),
+    )
     moved = replace(moved, classifier=str(moved.classifier))
     assert made_anew(moved, runs) == set()
     scheduler = tmp_path / "painter/scheduler/scheduler_config.json"
@@ -140,13 +152,15 @@ def test_a_token_that_was_not_learned_is_named(tiny, runs):
 
 # ------------------------------------------------------------------------------------------------ what is in the files
 
+
 def test_the_files_of_a_run_hold_what_the_stages_say(tiny, finished):
     run = run_of(tiny, finished)
     train, said = run.split("train"), load_outputs(run.folder("erm") / "train.npz")
     assert np.array_equal(said.ids, train.ids) and np.array_equal(said.labels, train.labels)
     sources = pd.read_parquet(run.folder("masks") / SOURCES)
-    expected = [n for label, k in enumerate(tiny.generation.per_class)
-                for n in lowest_loss(said.losses, said.labels, label, k)]
+    expected = [
+        n for label, k in enumerate(tiny.generation.per_class) for n in lowest_loss(said.losses, said.labels, label, k)
+    ]
     assert sources["source_id"].tolist() == train.ids[expected].tolist()
     assert sources["source_class"].tolist() == train.labels[expected].tolist()
     np.testing.assert_array_equal(sources["loss"], said.losses[expected])
@@ -200,6 +214,7 @@ def test_nothing_but_products_and_locks_is_left_behind(tiny, finished):
 
 # ------------------------------------------------------------------------------------------------ settings of a call
 
+
 def test_settings_of_a_call_take_the_place_of_the_benchmarks(tiny, runs):
     run = run_of(tiny, runs)
     assert pruned(run, replace(tiny.pruning, thresholds=(-9.0, None))).metrics["P"][0] == -9.0
@@ -211,12 +226,22 @@ def test_settings_of_a_call_take_the_place_of_the_benchmarks(tiny, runs):
     assert made_anew(tiny, runs) == {"masks", "pruned"}  # the method's own come out as they were
 
 
-@pytest.mark.parametrize(("stage", "how", "message"), [
-    (masks, {"per_class": (1,)}, r"per_class \(K\) has 1 values for 2 classes"),
-    (pruned, {"settings": lambda bm: replace(bm.pruning, thresholds=(None,) * 3)},
-     r"thresholds \(P\) has 3 values for 2 classes"),
-    (retrained, {"settings": lambda bm: replace(bm.retraining, gammas=(1.0,))}, "gammas has 1 values for 2 classes"),
-])
+@pytest.mark.parametrize(
+    ("stage", "how", "message"),
+    [
+        (masks, {"per_class": (1,)}, r"per_class \(K\) has 1 values for 2 classes"),
+        (
+            pruned,
+            {"settings": lambda bm: replace(bm.pruning, thresholds=(None,) * 3)},
+            r"thresholds \(P\) has 3 values for 2 classes",
+        ),
+        (
+            retrained,
+            {"settings": lambda bm: replace(bm.retraining, gammas=(1.0,))},
+            "gammas has 1 values for 2 classes",
+        ),
+    ],
+)
 def test_a_list_that_has_not_one_value_for_each_class_is_refused(tiny, finished, stage, how, message):
     how = {name: value(tiny) if callable(value) else value for name, value in how.items()}
     with pytest.raises(InputError, match=rf"mini-waterbirds: {message} \(landbird, waterbird\): give one for each"):
@@ -266,11 +291,13 @@ def test_a_longer_earlier_plan_leaves_no_picture(tiny, runs):
     masks(run, per_class=(1, 1))
     made = generated(run)
     assert {path.name for path in (run.folder("generated") / "images").iterdir()} == {
-        name.removeprefix("images/") for name in made.record["products"] if name.startswith("images/")}
+        name.removeprefix("images/") for name in made.record["products"] if name.startswith("images/")
+    }
     assert made.counts["planned"] == 2
 
 
 # ------------------------------------------------------------------------------------------------ pruning's conditions
+
 
 def test_conditions_of_a_run(tiny, runs):
     run = run_of(tiny, runs)
@@ -290,6 +317,7 @@ def test_conditions_of_a_run(tiny, runs):
 
 
 # ------------------------------------------------------------------------------------------------ stopped and gone on
+
 
 def test_a_generation_that_was_killed_goes_on(tiny, runs, monkeypatch):
     run, calls, real = run_of(tiny, runs), [], painting.inpaint
@@ -312,8 +340,10 @@ def test_a_generation_that_was_killed_goes_on(tiny, runs, monkeypatch):
     made = generated(run)
     assert made.metrics["painted_now"] == made.counts["generated"] - calls[0]
     assert made.record["products"] == undisturbed
-    assert there.items() <= {path.name: path.stat().st_mtime_ns
-                             for path in (run.folder("generated") / "images").iterdir()}.items()
+    assert (
+        there.items()
+        <= {path.name: path.stat().st_mtime_ns for path in (run.folder("generated") / "images").iterdir()}.items()
+    )
 
 
 def test_a_generation_that_was_killed_does_not_go_on_with_other_settings(tiny, runs, monkeypatch):
@@ -336,8 +366,10 @@ def test_a_generation_that_was_killed_does_not_go_on_with_other_settings(tiny, r
 @pytest.mark.parametrize("stage", ["erm", "retrained"])
 def test_a_training_that_was_killed_goes_on_with_the_same_bits(tiny, runs, monkeypatch, stage):
     run, calls = run_of(tiny, runs), []
-    function, module, name = {"erm": (erm, erm_module, "cross_entropy_loss"),
-                              "retrained": (retrained, retraining_module, "ddb_loss")}[stage]
+    function, module, name = {
+        "erm": (erm, erm_module, "cross_entropy_loss"),
+        "retrained": (retrained, retraining_module, "ddb_loss"),
+    }[stage]
     undisturbed, real = run.made(stage), getattr(module, name)
     shutil.rmtree(run.folder(stage))
 
@@ -378,6 +410,7 @@ def test_a_training_that_was_killed_starts_again_with_other_settings(tiny, runs,
 
 # ------------------------------------------------------------------------------------------------ shards
 
+
 def test_shards_of_a_stage_are_gathered_by_the_call_for_all(tiny, runs):
     run = run_of(tiny, runs)
     undisturbed = run.made("generated").record["products"]
@@ -395,6 +428,7 @@ def test_shards_of_a_stage_are_gathered_by_the_call_for_all(tiny, runs):
 
 
 # ------------------------------------------------------------------------------------------------ arms
+
 
 def test_an_arm_stands_beside_the_method_and_reads_it(tiny, runs):
     run = run_of(tiny, runs)
@@ -423,6 +457,7 @@ def test_controls_of_retraining(tiny, runs):
 
 # ------------------------------------------------------------------------------------------------ pictures in files
 
+
 def test_pictures_that_changed_are_refused_until_they_are_read_again(tiny, tmp_path):
     path = make_own(tmp_path / "own", "erm: {epochs: 1, batch_size: 4}")
     bm = replace(get_benchmark(str(path)), classifier=tiny.classifier)
@@ -436,8 +471,10 @@ def test_pictures_that_changed_are_refused_until_they_are_read_again(tiny, tmp_p
 
     save(picture, seed=99)
     fresh = run_of(bm, tmp_path / "runs")
-    with pytest.raises(InputError, match="the pictures of own's split 'train' have changed since they were read: run "
-                                         "notebook 01-data again"):
+    with pytest.raises(
+        InputError,
+        match="the pictures of own's split 'train' have changed since they were read: run notebook 01-data again",
+    ):
         fresh.split("train")
     assert len(fresh.split("val")) == 4
     assert data(fresh).why == "settings.source.train" and len(fresh.split("train")) == 8

@@ -37,14 +37,20 @@ def tiny(tmp_path_factory) -> Benchmark:
     """mini-waterbirds with the smallest of sizes, steps and models; segmenter and oracle are its own."""
     bm, models = get_benchmark("mini-waterbirds"), tmp_path_factory.mktemp("models")
     torch.manual_seed(0)
-    ResNetModel(ResNetConfig(embedding_size=16, hidden_sizes=[16, 32], depths=[1, 1],
-                             layer_type="basic")).save_pretrained(models / "backbone")
+    ResNetModel(
+        ResNetConfig(embedding_size=16, hidden_sizes=[16, 32], depths=[1, 1], layer_type="basic")
+    ).save_pretrained(models / "backbone")
     return replace(
-        bm, classifier=str(models / "backbone"), inpainting=str(make_inpainting(models / "inpainting")),
+        bm,
+        classifier=str(models / "backbone"),
+        inpainting=str(make_inpainting(models / "inpainting")),
         data=replace(bm.data, sizes={"train": 80, "val": 180, "test": 24}),
-        erm=replace(bm.erm, epochs=1), inversion=replace(bm.inversion, images=4, steps=2, batch_size=2),
-        generation=replace(bm.generation, per_class=(6, 4), steps=2), pruning=replace(bm.pruning, steps=16),
-        retraining=replace(bm.retraining, epochs=1))
+        erm=replace(bm.erm, epochs=1),
+        inversion=replace(bm.inversion, images=4, steps=2, batch_size=2),
+        generation=replace(bm.generation, per_class=(6, 4), steps=2),
+        pruning=replace(bm.pruning, steps=16),
+        retraining=replace(bm.retraining, epochs=1),
+    )
 
 
 @pytest.fixture(scope="session")

@@ -20,8 +20,10 @@ from dbb.study.unseen import unseen_images
 def initial_losses(study, vectors=1):
     bm, pipe = study.benchmark, load_inpainting(study.benchmark.inpainting)
     words = [template.format(" ".join(["bird"] * vectors)) for template in bm.templates]
-    return {name: held_out_loss(pipe, *unseen_images(study, label), words, study.seed)
-            for label, name in enumerate(bm.classes)}
+    return {
+        name: held_out_loss(pipe, *unseen_images(study, label), words, study.seed)
+        for label, name in enumerate(bm.classes)
+    }
 
 
 def test_choices_begin_with_the_initial_word_once_per_vector(study):
@@ -30,7 +32,8 @@ def test_choices_begin_with_the_initial_word_once_per_vector(study):
     table, own = pd.read_parquet(made.folder / TABLE), bm.inversion.learning_rate
     tried = [(1e-2, 1), (own, 2)]
     assert table.groupby(["class", "learning_rate", "vectors"])["step"].apply(list).to_dict() == {
-        (name, *setting): [0, 1, 2] for name in bm.classes for setting in tried}
+        (name, *setting): [0, 1, 2] for name in bm.classes for setting in tried
+    }
     start = table[table["step"] == 0]
     for vectors in (1, 2):
         expected = initial_losses(study, vectors)

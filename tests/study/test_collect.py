@@ -56,8 +56,17 @@ def test_pictures_are_counted_by_the_class_they_are_labelled_with(study, folder)
 
 def test_the_tables_hold_what_was_measured(study, folder):
     inversion = pd.read_csv(folder / "inversion.csv")
-    assert inversion.columns.tolist() == ["seed", "class", "size", "images", "seen_before", "seen_after",
-                                          "unseen_before", "unseen_after", "nearest"]
+    assert inversion.columns.tolist() == [
+        "seed",
+        "class",
+        "size",
+        "images",
+        "seen_before",
+        "seen_after",
+        "unseen_before",
+        "unseen_after",
+        "nearest",
+    ]
     assert inversion["size"].tolist() == [n for n in (4, 10, 20, 40) for _ in range(2)]
     scores = pd.read_parquet(folder / "scores.parquet")
     assert scores.groupby("pictures", sort=False).size().to_dict() == {"tokens": 10, "class word": 10}
@@ -80,8 +89,9 @@ def test_samples_show_the_same_sources_in_every_set(study, folder):
     for name in ("tokens", "blurred", "autoencoded"):
         assert (samples[name] == samples["original"])[outside].all()
     pictures = sum(len(samples[f"caught: {name}"]) for name in ("eq. 3", "eq. 5", "kept"))
-    assert pictures == 10 and all(len(samples[f"target: {n}"]) == len(samples[f"right: {n}"])
-                                  for n in ("eq. 3", "eq. 5", "kept"))
+    assert pictures == 10 and all(
+        len(samples[f"target: {n}"]) == len(samples[f"right: {n}"]) for n in ("eq. 3", "eq. 5", "kept")
+    )
 
 
 def test_the_study_s_settings_are_told(study, folder):
@@ -111,5 +121,10 @@ def test_further_arms_are_collected_as_far_as_they_were_run(study, tmp_path):
 
 
 def test_the_arms_of_table_5_stand_by_size():
-    assert list(arms_by_size(30).items()) == [(0, "no-inversion"), (10, "size-10"), (20, "size-20"), (30, "method"),
-                                              (40, "size-40")]
+    assert list(arms_by_size(30).items()) == [
+        (0, "no-inversion"),
+        (10, "size-10"),
+        (20, "size-20"),
+        (30, "method"),
+        (40, "size-40"),
+    ]

@@ -21,7 +21,7 @@ def test_counts_are_those_of_the_lowest_losses(study):
     assert sorted(whole["minority"].unique()) == sorted([counts[1], counts[2]])
     for row in table[table["ranking"] == "own loss"].itertuples():
         members = np.flatnonzero(train.labels == row.label)
-        lowest = members[np.argsort(outputs.losses[members], kind="stable")[:row.k]]
+        lowest = members[np.argsort(outputs.losses[members], kind="stable")[: row.k]]
         assert row.minority == (train.groups[lowest] == (1, 2)[row.label]).sum()
 
 
@@ -44,6 +44,10 @@ def test_the_batch_ranking_is_counted_over_many_shuffles_of_the_released_batch()
     rng = np.random.default_rng(0)
     outputs, groups = outputs_with(rng.exponential(size=96).tolist(), [0] * 96), rng.integers(0, 2, 96)
     counted = minority_taken(outputs, groups, 0, 0, "batch loss")
-    expected = np.mean([(groups[lowest_loss_by_batch(outputs.losses, outputs.labels, 0, 40, 16, shuffle)] == 1).sum()
-                        for shuffle in range(200)])
+    expected = np.mean(
+        [
+            (groups[lowest_loss_by_batch(outputs.losses, outputs.labels, 0, 40, 16, shuffle)] == 1).sum()
+            for shuffle in range(200)
+        ]
+    )
     assert counted[39] == pytest.approx(expected) and counted[-1] == groups.sum()

@@ -41,7 +41,8 @@ def test_another_setting_of_an_arm_makes_this_arm_alone(copied, monkeypatch):
     monkeypatch.setitem(study_run.ARMS, "weights-0", replace(ARMS["weights-0"], weight=0.5))
     new = [made.folder for made in run_seed(copied, more=True, closely=True) if made.new]
     assert [folder.relative_to(copied.folder("erm").parent).as_posix() for folder in new] == [
-        "arms/weights-0/retrained"]
+        "arms/weights-0/retrained"
+    ]
 
 
 def test_an_arm_that_is_made_again_measures_the_same(copied):

@@ -34,9 +34,11 @@ def test_changes_are_those_of_the_classifier(study):
     model = load_trained(study.folder("erm") / "model.safetensors", bm.classifier, 2)
     images = read_all(study)
     logits = predict_logits(model, images, bm.input_format) - predict_logits(
-        model, study.split("train").subset(scores["source_id"]), bm.input_format)
+        model, study.split("train").subset(scores["source_id"]), bm.input_format
+    )
     assert scores["change_logit"].tolist() == pytest.approx(
-        [float(row[label]) for row, label in zip(logits, images.labels, strict=True)], abs=1e-5)
+        [float(row[label]) for row, label in zip(logits, images.labels, strict=True)], abs=1e-5
+    )
 
 
 def test_verdicts_are_the_oracle_s(study):
@@ -63,8 +65,15 @@ def test_more_steps_bring_the_integral_nearer(study):
 @pytest.mark.parametrize("conditions", [(), (PSI,), (RHO,), (PSI, RHO)])
 def test_judging_scores_agrees_with_the_paper_s_formula(conditions):
     n = 30
-    scores = pd.DataFrame({"status": "generated", "target_class": np.tile([1, 0], n),
-                           "psi": np.random.default_rng(0).random(2 * n), "Psi": 0.6, "rho": np.linspace(0, 1, 2 * n)})
+    scores = pd.DataFrame(
+        {
+            "status": "generated",
+            "target_class": np.tile([1, 0], n),
+            "psi": np.random.default_rng(0).random(2 * n),
+            "Psi": 0.6,
+            "rho": np.linspace(0, 1, 2 * n),
+        }
+    )
     settings = type("S", (), {"quantile": 0.5, "thresholds": (None, None)})
     passed = (scores["psi"] < 0.6) | (PSI not in conditions)
     expected = passed.copy()

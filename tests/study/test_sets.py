@@ -44,8 +44,11 @@ def test_prompts_say_what_the_sets_mean(study):
     assert prompts(study, "erased") == {i: f"a photo of an empty {places[i]}" for i in prompts(study, "class word")}
     for name in PAINTED:
         rows = pairs_of(study, name)[1].rows
-        expected = (rows["source_id"].map(prompts(study, name)) if name in ("class word", "erased")
-                    else rows["target_class"].map(study.benchmark.prompt))
+        expected = (
+            rows["source_id"].map(prompts(study, name))
+            if name in ("class word", "erased")
+            else rows["target_class"].map(study.benchmark.prompt)
+        )
         assert (rows["prompt"] == expected).all(), name
         assert (rows["token_sha256"] != "").all() == (name not in ("class word", "erased"))
 

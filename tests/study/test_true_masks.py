@@ -16,5 +16,5 @@ def test_true_masks_are_boxes_around_the_silhouettes(study):
     for box, silhouette in zip(table.padded(table.ids).numpy(), truth, strict=True):
         rows, columns = (np.flatnonzero(silhouette.any(axis)) for axis in (1, 0))
         expected = np.zeros_like(box)
-        expected[max(0, rows[0] - pad):rows[-1] + pad + 1, max(0, columns[0] - pad):columns[-1] + pad + 1] = True
+        expected[max(0, rows[0] - pad) : rows[-1] + pad + 1, max(0, columns[0] - pad) : columns[-1] + pad + 1] = True
         assert (box == expected).all()

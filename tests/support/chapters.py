@@ -59,8 +59,7 @@ def parameterized(path: Path, parameters: dict[str, Any]) -> nbformat.NotebookNo
 
 
 def run_notebook(name: str, parameters: dict[str, Any], drawn: bool = True) -> Shown:
-    """Run the notebook ``name`` with ``parameters``, and write every table and, where ``drawn``, figure that it shows.
-    """
+    """Run the notebook ``name`` with ``parameters``; write every table and, where ``drawn``, figure that it shows."""
     matplotlib.use("Agg")
     shown, transform = Shown(drawn=drawn), TransformerManager().transform_cell
     node = parameterized(NOTEBOOKS / f"{name}.ipynb", parameters)
@@ -107,8 +106,14 @@ def _write(value: Any, place: str, shown: Shown) -> None:
             value.savefig(written, format="png", dpi=DPI)
         shown.figures[place] = written.getvalue()
     elif value is not None:
-        written = next((made for kind in ("_repr_html_", "_repr_markdown_")
-                        if (made := getattr(value, kind, lambda: None)()) is not None), None)
+        written = next(
+            (
+                made
+                for kind in ("_repr_html_", "_repr_markdown_")
+                if (made := getattr(value, kind, lambda: None)()) is not None
+            ),
+            None,
+        )
         shown.pages.append(repr(value) if written is None else written)
 
 
@@ -116,8 +121,11 @@ def check_figures(name: str, shown: Shown, without: Collection[str] = ()) -> Non
     """Assert that all named figures of the notebook ``name`` were shown, of ``without`` maybe some, each about as wide
     as a page and not endless.
     """
-    named = {figure for cell in nbformat.read(NOTEBOOKS / f"{name}.ipynb", 4).cells
-             if (figure := cell.metadata.get("mystnb", {}).get("figure", {}).get("name"))}
+    named = {
+        figure
+        for cell in nbformat.read(NOTEBOOKS / f"{name}.ipynb", 4).cells
+        if (figure := cell.metadata.get("mystnb", {}).get("figure", {}).get("name"))
+    }
     assert named - set(without) <= set(shown.figures) <= named
     for figure, png in shown.figures.items() if shown.drawn else ():
         width, height = (pixels / shown.dpi for pixels in Image.open(io.BytesIO(png)).size)

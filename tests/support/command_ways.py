@@ -55,8 +55,21 @@ class Checkout:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.tried: set[str] = set()
-        for name in ("Makefile", "Snakefile", "pyproject.toml", "requirements.lock", "environment.yml", "dbb",
-                     "workflow", "notebooks", "profiles", "book", "tests", "_config.yml", "_toc.yml"):
+        for name in (
+            "Makefile",
+            "Snakefile",
+            "pyproject.toml",
+            "requirements.lock",
+            "environment.yml",
+            "dbb",
+            "workflow",
+            "notebooks",
+            "profiles",
+            "book",
+            "tests",
+            "_config.yml",
+            "_toc.yml",
+        ):
             (folder / name).symlink_to(ROOT / name)
         shutil.copytree(ROOT / "results", folder / "results")
         (folder / "data").mkdir()
@@ -72,8 +85,13 @@ class Checkout:
     def run(self, command: str) -> str:
         """Run a command in a shell of this folder and return what it printed."""
         path = os.pathsep.join([str(BIN), os.environ["PATH"]])
-        done = subprocess.run(["sh", "-ec", command], cwd=self.folder, capture_output=True, text=True,
-                              env={**os.environ, "PATH": path, "OMP_NUM_THREADS": "1"})
+        done = subprocess.run(
+            ["sh", "-ec", command],
+            cwd=self.folder,
+            capture_output=True,
+            text=True,
+            env={**os.environ, "PATH": path, "OMP_NUM_THREADS": "1"},
+        )
         assert done.returncode == 0, f"{command}\n{done.stdout[-3000:]}{done.stderr[-3000:]}"
         return done.stdout + done.stderr
 
@@ -94,7 +112,6 @@ class Checkout:
         """The stages that README's first command to change something makes, of a few birds."""
         self.call("dbb.stages", "--seed", "3", "--to", "masks", "--benchmark", self.few_birds)
         return self.folder / "runs/few-birds/seed3"
-
 
     @cached_property
     def rules_in_shards(self) -> set[str]:
@@ -124,8 +141,12 @@ def papermill(command: str, checkout: Checkout) -> None:
     notebook = Path(shlex.split(command)[1]).stem
     tiny = {"benchmark": checkout.few_birds, **TINY_NOTEBOOK[notebook]}
     checkout.run(" ".join([command, *(f"-p {name} {value}" for name, value in tiny.items())]))
-    printed = [output["text"] for cell in read_notebook(checkout.folder / "out.ipynb")["cells"]
-               for output in cell.get("outputs", []) if output["output_type"] == "stream"]
+    printed = [
+        output["text"]
+        for cell in read_notebook(checkout.folder / "out.ipynb")["cells"]
+        for output in cell.get("outputs", [])
+        if output["output_type"] == "stream"
+    ]
     assert any("made now" in "".join(text) for text in printed)
 
 
@@ -164,8 +185,10 @@ def make(command: str, checkout: Checkout) -> None:
         if words[0] == "snakemake":
             dry(line, checkout)
         else:
-            assert shutil.which(words[0], path=os.pathsep.join([str(BIN), os.environ["PATH"]])) \
-                or words[0] in (".venv/bin/python", "uv"), f"no program {words[0]}"
+            assert shutil.which(words[0], path=os.pathsep.join([str(BIN), os.environ["PATH"]])) or words[0] in (
+                ".venv/bin/python",
+                "uv",
+            ), f"no program {words[0]}"
 
 
 def profiled(command: str, checkout: Checkout) -> None:
@@ -247,15 +270,15 @@ def pip(command: str, checkout: Checkout) -> None:
 
 
 def conda(command: str, checkout: Checkout) -> None:
-    """The file is YAML, has the name that is activated, the lock for its packages, and a Python that the project takes.
-    """
+    """The file is YAML, has the name that is activated, the lock for its packages, a Python that the project takes."""
     create, _, activate = command.partition(" && ")
     environment = yaml.safe_load((ROOT / create.rpartition(" ")[2]).read_text(encoding="utf-8"))
     assert activate == f"conda activate {environment['name']}"
     python = next(part for part in environment["dependencies"] if str(part).startswith("python="))
     least = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["requires-python"]
     assert tuple(map(int, python.removeprefix("python=").split("."))) >= tuple(
-        map(int, least.removeprefix(">=").split(".")))
+        map(int, least.removeprefix(">=").split("."))
+    )
     packages = next(part["pip"] for part in environment["dependencies"] if isinstance(part, dict))
     assert packages == ["-r requirements.lock"] and (ROOT / "requirements.lock").is_file()
 

@@ -11,8 +11,10 @@ COMMENTS = ("Snakefile", "environment.yml", "workflow/config.yml", "profiles/*/*
 CI = (".ci/run", ".github/workflows/*.yml")
 SHELL = ("sh", "bash", "console")
 
-PROGRAMS = ("make|snakemake|papermill|python3?|pip|conda|hf|jupyter|jupyter-book|pytest|pre-commit|mutmut|uv|ls|export"
-            "|kubectl|sbatch|docker")
+PROGRAMS = (
+    "make|snakemake|papermill|python3?|pip|conda|hf|jupyter|jupyter-book|pytest|pre-commit|mutmut|uv|ls|export"
+    "|kubectl|sbatch|docker"
+)
 """What a command begins with where it stands among words; in a block every line is one."""
 
 FENCE = re.compile(r"^(`{3,})(\S*)[^\n]*\n(.*?)^\1`*$", re.MULTILINE | re.DOTALL)
@@ -23,8 +25,11 @@ TARGET = re.compile(r"^\s*(?:- run: )?(make [\w.-]+)$", re.MULTILINE)
 
 def blocks() -> dict[tuple[str, str], str]:
     """Return (where it stands, its first line) -> text, of every block that is neither shell nor a directive."""
-    return {(name, body.splitlines()[0]): body for name, language, body in _fenced()
-            if language not in SHELL and not language.startswith("{")}
+    return {
+        (name, body.splitlines()[0]): body
+        for name, language, body in _fenced()
+        if language not in SHELL and not language.startswith("{")
+    }
 
 
 def commands() -> dict[str, str]:

@@ -24,7 +24,7 @@ def save(path: Path, seed: int = 0, mode: str = "RGB", size: tuple[int, int] = (
 
 def truncate(path: Path) -> Path:
     """Cut a file in half; returns ``path``."""
-    path.write_bytes(path.read_bytes()[:path.stat().st_size // 2])
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
     return path
 
 
@@ -40,22 +40,31 @@ def make_waterbirds(folder: Path, groups: tuple[int, ...] = (3, 2, 1, 2)) -> Pat
             for number in range(count):
                 name = f"{group:03d}.Bird/{split}_{number}.jpg" if len(rows) != 2 else f"000.Bird/{ODD_NAME}"
                 save(top / name, seed=len(rows), mode=odd.get(len(rows), "RGB"))
-                rows.append({"img_id": len(rows) + 1, "img_filename": name, "y": group // 2, "split": split,
-                             "place": group % 2, "place_filename": "/o/ocean/00000123.jpg"})
+                rows.append(
+                    {
+                        "img_id": len(rows) + 1,
+                        "img_filename": name,
+                        "y": group // 2,
+                        "split": split,
+                        "place": group % 2,
+                        "place_filename": "/o/ocean/00000123.jpg",
+                    }
+                )
     pd.DataFrame(rows).to_csv(top / "metadata.csv", index=False)
     return top
 
 
 def celeba_table(n: int = 60) -> pd.DataFrame:
-    """image_id, Male and Blond_Hair (-1, 1) and split (0, 1, 2) of ``n`` images, every fifth blond, every fourth male.
-    """
+    """image_id, Male, Blond_Hair (-1, 1) and split (0, 1, 2) of ``n`` images, every fifth blond, every fourth male."""
     number = np.arange(n)
-    return pd.DataFrame({
-        "image_id": [f"{i + 1:06d}.jpg" for i in number],
-        "Male": np.where(number % 4 == 0, 1, -1),
-        "Blond_Hair": np.where(number % 5 == 0, 1, -1),
-        "split": np.where(number < n - 20, 0, np.where(number < n - 10, 1, 2)),
-    })
+    return pd.DataFrame(
+        {
+            "image_id": [f"{i + 1:06d}.jpg" for i in number],
+            "Male": np.where(number % 4 == 0, 1, -1),
+            "Blond_Hair": np.where(number % 5 == 0, 1, -1),
+            "split": np.where(number < n - 20, 0, np.where(number < n - 10, 1, 2)),
+        }
+    )
 
 
 def make_celeba(folder: Path, layout: str, table: pd.DataFrame) -> Path:
@@ -69,13 +78,16 @@ def make_celeba(folder: Path, layout: str, table: pd.DataFrame) -> Path:
     if layout in ("kaggle", "group_DRO"):
         attributes.to_csv(inside / "list_attr_celeba.csv", index=False)
         table[["image_id", "split"]].set_axis(["image_id", "partition"], axis=1).to_csv(
-            inside / "list_eval_partition.csv", index=False)
+            inside / "list_eval_partition.csv", index=False
+        )
     elif layout == "torchvision":
         lines = ["  ".join(map(str, row)) for row in attributes.itertuples(index=False)]
         (inside / "list_attr_celeba.txt").write_text(
-            f"{len(table)}\n{' '.join(attributes.columns[1:])} \n" + "\n".join(lines) + "\n")
+            f"{len(table)}\n{' '.join(attributes.columns[1:])} \n" + "\n".join(lines) + "\n"
+        )
         (inside / "list_eval_partition.txt").write_text(
-            "".join(f"{name} {split}\n" for name, split in zip(table["image_id"], table["split"], strict=True)))
+            "".join(f"{name} {split}\n" for name, split in zip(table["image_id"], table["split"], strict=True))
+        )
     else:
         binary = table.assign(Male=(table["Male"] > 0).astype(int), Blond_Hair=(table["Blond_Hair"] > 0).astype(int))
         binary[["image_id", "Male", "Blond_Hair", "split"]].to_csv(inside / "celeba_split.csv", index=False)
@@ -85,8 +97,14 @@ def make_celeba(folder: Path, layout: str, table: pd.DataFrame) -> Path:
 def make_metashift(folder: Path, counts: dict[str, int] | None = None) -> Path:
     """Write MetaShift as DISC's archive unpacks; returns its top folder."""
     top = folder / "metashifts" / "MetaDatasetCatDog"
-    counts = counts or {"cat(sofa)": 3, "cat(bed)": 2, "dog(bench)": 1, "dog(bike)": 4,
-                        "cat(shelf)": 8, "dog(shelf)": 12}
+    counts = counts or {
+        "cat(sofa)": 3,
+        "cat(bed)": 2,
+        "dog(bench)": 1,
+        "dog(bike)": 4,
+        "cat(shelf)": 8,
+        "dog(shelf)": 12,
+    }
     for group, count in counts.items():
         part = top / ("test" if "shelf" in group else "train") / group[:3] / group
         for number in range(count):
@@ -104,8 +122,14 @@ def own_table(counts: dict[str, tuple[int, ...]] | None = None) -> pd.DataFrame:
     for split, groups in (counts or OWN).items():
         for group, count in enumerate(groups):
             for _ in range(count):
-                rows.append({"path": f"{len(rows):03d}.png", "label": ("cat", "dog")[group // 2],
-                             "attribute": ("day", "night")[group % 2], "split": split})
+                rows.append(
+                    {
+                        "path": f"{len(rows):03d}.png",
+                        "label": ("cat", "dog")[group // 2],
+                        "attribute": ("day", "night")[group % 2],
+                        "split": split,
+                    }
+                )
     return pd.DataFrame(rows)
 
 
@@ -118,8 +142,12 @@ def make_own(folder: Path, settings: str = "", table: pd.DataFrame | None = None
     for number, name in enumerate(own_table()["path"]):
         save(folder / "pictures" / name, seed=number)
     table.to_csv(folder / "table.csv", index=False)
-    lines = {"extends": "mini-waterbirds", "classes": "[cat, dog]", "attributes": "[day, night]",
-             "class_word": "animal"}
+    lines = {
+        "extends": "mini-waterbirds",
+        "classes": "[cat, dog]",
+        "attributes": "[day, night]",
+        "class_word": "animal",
+    }
     lines |= dict(line.split(": ", 1) for line in settings.splitlines() if line)
     data = "  pictures: pictures\n  table: table.csv\n" if data is None else data
     text = "".join(f"{key}: {value}\n" for key, value in lines.items() if value != "-")

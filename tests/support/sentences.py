@@ -11,7 +11,8 @@ from dbb.store import project_root
 
 ROOT = project_root()
 
-CLAIM = re.compile(r"""\b(
+CLAIM = re.compile(
+    r"""\b(
     (high|low)est(?!\ loss) | higher | lower | better | worse | larger | smaller | faster | slower | softer
   | fewer | closer | farther | (more|less)\ (often|than|likely) | at\ (least|most)
   | as\ (good|well|much|many|high|low)\ as
@@ -23,7 +24,9 @@ CLAIM = re.compile(r"""\b(
   | (no|a)\ shortcut | bottleneck | harm | matters | enough | (it|bound)\ decides | owed
   | a\ (good|large|small)\ part | much\ of
   | points\ (above|below|more|less|apart|to) | [\d.]+\ ?%(?!\ interval) | in\ (ten|twenty|a\ hundred)
-)(?!\w)""", re.VERBOSE | re.IGNORECASE)
+)(?!\w)""",
+    re.VERBOSE | re.IGNORECASE,
+)
 """What compares, or sums up what was seen. It is wide on purpose: a definition that it catches is written down once."""
 
 
@@ -38,8 +41,13 @@ def _notebook_prose(path: Path) -> str:
     parts = []
     for cell in json.loads(path.read_text(encoding="utf-8"))["cells"]:
         shown = cell["metadata"].get("mystnb", {})
-        parts.append(_prose("".join(cell["source"])) if cell["cell_type"] == "markdown" else "\n\n".join(
-            shown.get(kind, {}).get(what, "") for kind, what in (("figure", "caption"), ("image", "alt"))))
+        parts.append(
+            _prose("".join(cell["source"]))
+            if cell["cell_type"] == "markdown"
+            else "\n\n".join(
+                shown.get(kind, {}).get(what, "") for kind, what in (("figure", "caption"), ("image", "alt"))
+            )
+        )
     return "\n\n".join(parts)
 
 

@@ -81,8 +81,13 @@ def dropped(arm: str, right: bool) -> pd.DataFrame:
         n, good = pictures(results(), arm, when), values(results(), arm, measure, "train")
         counts[when], counts[f"{when} such"] = n, n * (good if right else 1 - good)
     found = pd.DataFrame(counts)
-    return pd.DataFrame({"all": found["generated"] - found["kept"], "had": found["generated such"],
-                         "such": found["generated such"] - found["kept such"]})
+    return pd.DataFrame(
+        {
+            "all": found["generated"] - found["kept"],
+            "had": found["generated such"],
+            "such": found["generated such"] - found["kept such"],
+        }
+    )
 
 
 def scores(pictures_of: str) -> pd.DataFrame:
@@ -93,9 +98,12 @@ def scores(pictures_of: str) -> pd.DataFrame:
 def choosing(pictures_of: str, way: str, bound: float = 0.9) -> np.ndarray:
     """Precision and recall of a way of pruning in %, float (2, seeds)."""
     rows = scores(pictures_of)
-    keep = {"none": np.ones(len(rows), bool), "eq. 3": (rows["psi"] < rows["Psi"]).to_numpy(),
-            "eq. 5": above_quantile(rows, np.ones(len(rows), bool), 0.1),
-            "bound": (rows["psi"] < bound).to_numpy()}[way]
+    keep = {
+        "none": np.ones(len(rows), bool),
+        "eq. 3": (rows["psi"] < rows["Psi"]).to_numpy(),
+        "eq. 5": above_quantile(rows, np.ones(len(rows), bool), 0.1),
+        "bound": (rows["psi"] < bound).to_numpy(),
+    }[way]
     right = rows["right"].to_numpy(bool)
     of_seed = rows.groupby("seed").indices.values()
     return 100 * np.array([precision_recall(keep[here], right[here]) for here in of_seed]).T
@@ -166,8 +174,10 @@ def softened_by_the_way(height: int, width: int) -> float:
     frequency = np.maximum(np.hypot(y, x), 1e-3)
     field = np.fft.irfft2(rng.normal(size=(*frequency.shape, 2)) @ (1, 1j) / frequency, (height, width))
     picture = Image.fromarray((128 + 45 * field / field.std()).clip(0, 255).astype(np.uint8))
-    straight, by_512 = (way.resize((224, 224), Image.Resampling.BILINEAR)
-                        for way in (picture, picture.resize((512, 512), Image.Resampling.BILINEAR)))
+    straight, by_512 = (
+        way.resize((224, 224), Image.Resampling.BILINEAR)
+        for way in (picture, picture.resize((512, 512), Image.Resampling.BILINEAR))
+    )
     return 1 - gradient(np.asarray(by_512)) / gradient(np.asarray(straight))
 
 
@@ -224,8 +234,10 @@ def apart_without_compositing() -> list[Interval]:
     """How much farther rho lies from the change of the score without compositing, paired; of probability and logit."""
     rows = table("compositing.parquet")
     rows = rows.assign(apart=(rows["rho"] - rows["change"]).abs())
-    parts = [[part.loc[part["composited"] == yes, "apart"].to_numpy() for yes in (True, False)]
-             for _, part in rows.groupby("on")]
+    parts = [
+        [part.loc[part["composited"] == yes, "apart"].to_numpy() for yes in (True, False)]
+        for _, part in rows.groupby("on")
+    ]
     return [interval(plain - composited) for composited, plain in parts]
 
 

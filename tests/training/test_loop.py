@@ -45,6 +45,7 @@ def equal(first, second):
 
 # ------------------------------------------------------------------------------------------------ batches
 
+
 def test_a_batch_carries_the_positions_of_its_images(backbone):
     seen, batches = [], []
 
@@ -110,6 +111,7 @@ def test_reading_batch_by_batch_changes_nothing(backbone, monkeypatch):
 
 # ------------------------------------------------------------------------------------------------ draws
 
+
 def test_what_a_loss_draws_comes_from_the_seed_and_leaves_no_trace(backbone):
     draws = []
 
@@ -159,8 +161,15 @@ def test_by_default_the_epoch_of_the_best_worst_group_is_kept(backbone, snapshot
     assert torch.equal(model.head.weight, snapshots[3])
 
 
-@pytest.mark.parametrize("select, best", [(lambda metrics: metrics.average, 5), (lambda m: -m.worst_group, 5),
-                                          (lambda metrics: (-metrics.average,), 2), (None, 5)])
+@pytest.mark.parametrize(
+    "select, best",
+    [
+        (lambda metrics: metrics.average, 5),
+        (lambda m: -m.worst_group, 5),
+        (lambda metrics: (-metrics.average,), 2),
+        (None, 5),
+    ],
+)
 def test_the_caller_says_what_is_selected_by(backbone, snapshots, select, best):
     model, done = run(backbone, settings=FIVE, select=select, validation=WATCHED)
     assert done.best_epoch == best
@@ -170,10 +179,18 @@ def test_the_caller_says_what_is_selected_by(backbone, snapshots, select, best):
 
 # ------------------------------------------------------------------------------------------------ refusals
 
-@pytest.mark.parametrize("change, message", [
-    ({"epochs": 0}, "epochs = 0"), ({"batch_size": -1}, "batch_size = -1"), ({"learning_rate": 0.0}, "learning_rate"),
-    ({"optimiser": "adamax"}, "unknown optimiser 'adamax'"), ({"schedule": "linear"}, "unknown schedule 'linear'"),
-    ({"augmentation": "colour"}, "unknown augmentation 'colour'")])
+
+@pytest.mark.parametrize(
+    "change, message",
+    [
+        ({"epochs": 0}, "epochs = 0"),
+        ({"batch_size": -1}, "batch_size = -1"),
+        ({"learning_rate": 0.0}, "learning_rate"),
+        ({"optimiser": "adamax"}, "unknown optimiser 'adamax'"),
+        ({"schedule": "linear"}, "unknown schedule 'linear'"),
+        ({"augmentation": "colour"}, "unknown augmentation 'colour'"),
+    ],
+)
 def test_settings_that_cannot_train_are_refused(backbone, change, message):
     with pytest.raises(InputError, match=message):
         run(backbone, settings=replace(SETTINGS, **change))
@@ -215,8 +232,9 @@ def steps_by_hand(model, batches, rates):
 
 @pytest.mark.parametrize("schedule", ["constant", "cosine"])
 def test_every_batch_is_a_step_in_training_mode_at_the_rate_of_the_schedule(backbone, schedule):
-    orders = [np.array_split(torch.randperm(70, generator=stage_generator("test", 0, epoch)).numpy(), 5)
-              for epoch in (1, 2)]
+    orders = [
+        np.array_split(torch.randperm(70, generator=stage_generator("test", 0, epoch)).numpy(), 5) for epoch in (1, 2)
+    ]
     rates = [0.1 * (1 if schedule == "constant" else (1 + np.cos(np.pi * step / 10)) / 2) for step in range(10)]
     expected = steps_by_hand(load_classifier(backbone, 2, 0), [*orders[0], *orders[1]], rates)
     model, _ = run(backbone, settings=replace(PLAIN, schedule=schedule))
@@ -255,7 +273,7 @@ def test_the_history_tells_the_mean_loss_of_the_batches_and_the_accuracies(backb
 
     _, done = run(backbone, loss, validation=WATCHED)
     for epoch, entry in enumerate(done.history):
-        own = [value.item() for value in losses[5 * epoch:5 * epoch + 5]]
+        own = [value.item() for value in losses[5 * epoch : 5 * epoch + 5]]
         assert entry["epoch"] == epoch + 1 and entry["loss"] == pytest.approx(np.mean(own))
         assert entry.keys() >= {"group_accuracy", "worst_group", "average", "weighted_average"}
     assert done.went_on_after == 0 and done.best_epoch == 2

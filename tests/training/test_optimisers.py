@@ -12,11 +12,14 @@ from dbb.training import make_optimiser, make_schedule
 SETTINGS = TrainingSettings(epochs=3, batch_size=16, learning_rate=1e-2, weight_decay=1e-4)
 
 
-@pytest.mark.parametrize("optimiser, expected", [
-    ("sgd", lambda w, g: w - 0.1 * (g + 0.5 * w)),
-    ("adam", lambda w, g: w - 0.1 * torch.sign(g + 0.5 * w)),
-    ("adamw", lambda w, g: w * (1 - 0.1 * 0.5) - 0.1 * torch.sign(g)),
-])
+@pytest.mark.parametrize(
+    "optimiser, expected",
+    [
+        ("sgd", lambda w, g: w - 0.1 * (g + 0.5 * w)),
+        ("adam", lambda w, g: w - 0.1 * torch.sign(g + 0.5 * w)),
+        ("adamw", lambda w, g: w * (1 - 0.1 * 0.5) - 0.1 * torch.sign(g)),
+    ],
+)
 def test_the_first_step_is_the_optimisers(optimiser, expected):
     layer = torch.nn.Linear(3, 1, bias=False).double()
     before = layer.weight.detach().clone()

@@ -74,8 +74,19 @@ WAYS = {
 def train(backbone, path, loss=None, way="adamw, cosine, selected", stamp="made from this", seed=0):
     settings, select = WAYS[way]
     model = load_classifier(backbone, 2, 0)
-    done = fit(model, EXAMPLES, loss or Loss(), settings, FORMAT, "test", seed, Validation(VAL, np.array([3, 1, 1, 3])),
-               select=select, checkpoint=path, stamp=stamp if path else "")
+    done = fit(
+        model,
+        EXAMPLES,
+        loss or Loss(),
+        settings,
+        FORMAT,
+        "test",
+        seed,
+        Validation(VAL, np.array([3, 1, 1, 3])),
+        select=select,
+        checkpoint=path,
+        stamp=stamp if path else "",
+    )
     return model.state_dict(), done
 
 

@@ -22,8 +22,11 @@ def waterbirds(tmp_path, monkeypatch):
 
 
 def test_only_what_has_places_is_got():
-    assert [name for name in ("mini-waterbirds", "data/example/example.yml", "waterbirds", "celeba", "metashift")
-            if dataset.can_be_got(get_benchmark(name))] == ["waterbirds", "celeba", "metashift"]
+    assert [
+        name
+        for name in ("mini-waterbirds", "data/example/example.yml", "waterbirds", "celeba", "metashift")
+        if dataset.can_be_got(get_benchmark(name))
+    ] == ["waterbirds", "celeba", "metashift"]
 
 
 def test_it_is_verified_once_and_again_when_a_file_changed(waterbirds, tmp_path, capsys):

@@ -23,11 +23,17 @@ Successfully installed numpy-2.5.0 torch-2.15.0"""
 
 def test_a_line_tells_which_package_of_how_many_and_how_far_it_has_come():
     shown = list(install.told((line.strip() for line in PIP.splitlines()), wanted=3))
-    assert shown == ["", "[1/2] Collecting numpy==2.5.0", "[1/2] Collecting numpy==2.5.0",
-                     "[2/2] Collecting torch==2.15.0", "[1/2] Downloading numpy-2.5.0",
-                     "[1/2] Using cached torch-2.15.0",
-                     "[1/2] Using cached torch-2.15.0 ━━━━━━━━━━ 300.1/900.0 MB 9.9 MB/s eta 0:01:01",
-                     "Installing 2 packages", "Installing 2 packages"]
+    assert shown == [
+        "",
+        "[1/2] Collecting numpy==2.5.0",
+        "[1/2] Collecting numpy==2.5.0",
+        "[2/2] Collecting torch==2.15.0",
+        "[1/2] Downloading numpy-2.5.0",
+        "[1/2] Using cached torch-2.15.0",
+        "[1/2] Using cached torch-2.15.0 ━━━━━━━━━━ 300.1/900.0 MB 9.9 MB/s eta 0:01:01",
+        "Installing 2 packages",
+        "Installing 2 packages",
+    ]
 
 
 def test_states_of_a_bar_are_lines_without_their_colours():

@@ -9,9 +9,9 @@ from dbb.store import project_root
 
 ANSWERED = {
     "No log directive defined": "a page tells of itself in a line, and keeps what its cells say; a cluster keeps a log "
-                                "of each of its jobs",
+    "of each of its jobs",
     "Specify a conda environment or container for each rule.": "all stages share the one environment of "
-                                                               "requirements.lock, as notebooks and tests do",
+    "requirements.lock, as notebooks and tests do",
 }
 """What it advises, and why it is left."""
 

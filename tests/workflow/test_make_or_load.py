@@ -26,11 +26,19 @@ from dbb.store import RESULTS, project_root
 ROOT = project_root()
 DATASET = "data/tiny/tiny.yml"
 TINY = {
-    "extends": "mini-waterbirds", "classes": ["robin", "heron"], "attributes": ["forest", "lake"],
-    "data": {"pictures": "../example/pictures", "table": "../example/birds.csv",
-             "columns": {"path": "file", "label": "species", "attribute": "place", "split": "part"}},
-    "erm": {"epochs": 1}, "inversion": {"images": 2, "steps": 2, "batch_size": 2}, "pruning": {"steps": 4},
-    "generation": {"per_class": [3, 3], "steps": 2, "batch_size": 3}, "retraining": {"epochs": 1},
+    "extends": "mini-waterbirds",
+    "classes": ["robin", "heron"],
+    "attributes": ["forest", "lake"],
+    "data": {
+        "pictures": "../example/pictures",
+        "table": "../example/birds.csv",
+        "columns": {"path": "file", "label": "species", "attribute": "place", "split": "part"},
+    },
+    "erm": {"epochs": 1},
+    "inversion": {"images": 2, "steps": 2, "batch_size": 2},
+    "pruning": {"steps": 4},
+    "generation": {"per_class": [3, 3], "steps": 2, "batch_size": 3},
+    "retraining": {"epochs": 1},
 }
 ALL_PAGES, ALL_STAGES = set(READS), set(stages.STAGES)
 NOTHING = (set(), set())
@@ -63,11 +71,17 @@ class Project:
         parameters: of a notebook, its name with _ for -.
         """
         self.made: set[str] = set()
-        plan = Plan({"benchmark": DATASET, "results": "no-results",
-                     "parameters": {name.replace("_", "-")[1:]: given for name, given in parameters.items()}})
+        plan = Plan(
+            {
+                "benchmark": DATASET,
+                "results": "no-results",
+                "parameters": {name.replace("_", "-")[1:]: given for name, given in parameters.items()},
+            }
+        )
         standing = plan.standing()
-        executed = {name for name, page in plan.pages(0).items()
-                    if not standing[plan.path(name, 0)] and pages.make(page)}
+        executed = {
+            name for name, page in plan.pages(0).items() if not standing[plan.path(name, 0)] and pages.make(page)
+        }
         return executed, self.made
 
     def execute(self, page: pages.Page, target: Path, more: dict) -> None:
@@ -106,8 +120,12 @@ def finished(tmp_path_factory):
 @pytest.fixture
 def project(finished):
     """The finished project; what a test changes in it is put back, and made again."""
-    kept = {path: path.read_bytes() for part in ("dbb", "notebooks", "data/tiny", "runs")
-            for path in (finished.folder / part).rglob("*") if path.is_file()}
+    kept = {
+        path: path.read_bytes()
+        for part in ("dbb", "notebooks", "data/tiny", "runs")
+        for path in (finished.folder / part).rglob("*")
+        if path.is_file()
+    }
     yield finished
     for path, content in kept.items():
         if not path.is_file() or path.read_bytes() != content:
@@ -121,7 +139,7 @@ def new_line(text: str, function: str) -> str:
     (node,) = (node for node in ast.parse(text).body if isinstance(node, ast.FunctionDef) and node.name == function)
     first = next(inner for inner in node.body if not isinstance(inner, ast.Expr))
     lines = text.splitlines(keepends=True)
-    return "".join([*lines[:first.lineno - 1], " " * first.col_offset + "pass\n", *lines[first.lineno - 1:]])
+    return "".join([*lines[: first.lineno - 1], " " * first.col_offset + "pass\n", *lines[first.lineno - 1 :]])
 
 
 def more_prose(text: str) -> str:

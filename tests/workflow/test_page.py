@@ -11,8 +11,11 @@ from notebook_cells import cells_digest, code_of, read_notebook
 
 from dbb.errors import InputError
 
-DECLARED = ("from typing import Optional\n", 'benchmark: str = "mini-waterbirds"  # b\nresults: str = "results"  # r\n'
-            "sizes: Optional[list[int]] = None  # s\ndevice: str = \"auto\"  # d")
+DECLARED = (
+    "from typing import Optional\n",
+    'benchmark: str = "mini-waterbirds"  # b\nresults: str = "results"  # r\n'
+    'sizes: Optional[list[int]] = None  # s\ndevice: str = "auto"  # d',
+)
 
 LOOP = "from dbb.progress import track\nfor _ in track(range(3), 'images'): pass"
 
@@ -25,17 +28,28 @@ def page(tmp_path):
 
 def written(folder: Path, code: str) -> pages.Page:
     new = nbformat.v4
-    cells = [new.new_code_cell(DECLARED[0]), new.new_code_cell(DECLARED[1], metadata={"tags": ["parameters"]}),
-             new.new_markdown_cell("Words."), new.new_code_cell(code)]
+    cells = [
+        new.new_code_cell(DECLARED[0]),
+        new.new_code_cell(DECLARED[1], metadata={"tags": ["parameters"]}),
+        new.new_markdown_cell("Words."),
+        new.new_code_cell(code),
+    ]
     kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
     nbformat.write(new.new_notebook(cells=cells, metadata=kernel), folder / "09-effect.ipynb")
-    return pages.Page(folder / "09-effect.ipynb", folder / "runs" / "09-effect.ipynb",
-                      {"benchmark": "mini-waterbirds", "results": str(folder), "sizes": [3, 4]})
+    return pages.Page(
+        folder / "09-effect.ipynb",
+        folder / "runs" / "09-effect.ipynb",
+        {"benchmark": "mini-waterbirds", "results": str(folder), "sizes": [3, 4]},
+    )
 
 
 def printed(page: pages.Page) -> str:
-    return "".join(output["text"] for cell in nbformat.read(page.path, 4).cells if cell.cell_type == "code"
-                   for output in cell.outputs)
+    return "".join(
+        output["text"]
+        for cell in nbformat.read(page.path, 4).cells
+        if cell.cell_type == "code"
+        for output in cell.outputs
+    )
 
 
 def test_it_is_executed_with_typed_parameters_and_found_thereafter(page, capfd):
@@ -60,6 +74,7 @@ def test_a_cell_that_fails_leaves_the_earlier_page(page):
 
 # ------------------------------------------------------------------------------------------------ without a kernel
 
+
 @pytest.fixture
 def call(page, monkeypatch):
     """The command line for the page."""
@@ -68,9 +83,14 @@ def call(page, monkeypatch):
     return pages.main
 
 
-@pytest.mark.parametrize("changes, told", [
-    ([], "found as it is"), (["page"], "executed in 0 s, since it was not there"),
-    (["cells", "code"], "executed in 0 s, since cells, code changed")])
+@pytest.mark.parametrize(
+    "changes, told",
+    [
+        ([], "found as it is"),
+        (["page"], "executed in 0 s, since it was not there"),
+        (["cells", "code"], "executed in 0 s, since cells, code changed"),
+    ],
+)
 def test_a_line_tells_what_became_of_it(call, monkeypatch, capsys, changes, told):
     monkeypatch.setattr(pages, "make", lambda page, device: changes)
     call()

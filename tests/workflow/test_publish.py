@@ -23,8 +23,14 @@ def executed(text: str, *names: str) -> nbformat.NotebookNode:
     """A page with a printed text and pictures glued under ``names``."""
     new = nbformat.v4
     outputs = [new.new_output("stream", text=text)]
-    outputs += [new.new_output("display_data", {"application/papermill.record/image/png": PNG},
-                               metadata={"scrapbook": {"name": f"{name}_figure"}}) for name in names]
+    outputs += [
+        new.new_output(
+            "display_data",
+            {"application/papermill.record/image/png": PNG},
+            metadata={"scrapbook": {"name": f"{name}_figure"}},
+        )
+        for name in names
+    ]
     return new.new_notebook(cells=[new.new_code_cell("x", outputs=outputs)])
 
 
@@ -41,9 +47,15 @@ def plan(tmp_path, monkeypatch):
     test = {"worst_group": 0.5, "average": 0.5, "weighted_average": 0.5, "group_accuracy": [0.5] * 4}
     for stage in NOTEBOOKS:
         folder = "data" if stage == "data" else f"seed0/{stage}"
-        write_json(tmp_path / plan.folder / folder / "run.json", dict.fromkeys(records.KEPT) | {
-            "stage": stage, "metrics": {"test": test},
-            "made_from": {"benchmark": "mini-waterbirds", "settings": {}, "seed": 0}})
+        write_json(
+            tmp_path / plan.folder / folder / "run.json",
+            dict.fromkeys(records.KEPT)
+            | {
+                "stage": stage,
+                "metrics": {"test": test},
+                "made_from": {"benchmark": "mini-waterbirds", "settings": {}, "seed": 0},
+            },
+        )
     for name in READS:
         nbformat.write(executed("source"), tmp_path / f"notebooks/{name}.ipynb")
         (tmp_path / plan.path(name, 0)).parent.mkdir(parents=True, exist_ok=True)
@@ -63,8 +75,13 @@ def test_a_book_has_this_runs_chapters_and_numbers_and_leaves_the_committed_ones
     (target / "chapters/gone.ipynb").write_text("of an earlier time")
     book.assemble(plan, target)
     made = files(target)
-    assert set(made) == {"index.md", "runs.json", "headline.png", "pipeline.png",
-                         *(f"chapters/{name}.ipynb" for name in READS)}
+    assert set(made) == {
+        "index.md",
+        "runs.json",
+        "headline.png",
+        "pipeline.png",
+        *(f"chapters/{name}.ipynb" for name in READS),
+    }
     assert b"this run" in made["chapters/02-erm.ipynb"] and made["headline.png"] == b"a picture"
     assert len(json.loads(made["runs.json"])) == len(NOTEBOOKS)
     assert (tmp_path / "out/data").resolve() == tmp_path / "data", "pages include files by ../data"
@@ -76,10 +93,14 @@ def test_a_book_has_this_runs_chapters_and_numbers_and_leaves_the_committed_ones
 
 def test_publishing_brings_chapters_records_pictures_and_the_table(plan, tmp_path):
     publish.publish(plan)
-    assert set(files(tmp_path / "book")) == {"index.md", "runs.json", "headline.png", "pipeline.png",
-                                             *(f"chapters/{name}.ipynb" for name in READS)}
-    assert (tmp_path / "README.md").read_text() == (
-        "<!-- results: x -->\n\nthe table\n<!-- end of results -->\nmore")
+    assert set(files(tmp_path / "book")) == {
+        "index.md",
+        "runs.json",
+        "headline.png",
+        "pipeline.png",
+        *(f"chapters/{name}.ipynb" for name in READS),
+    }
+    assert (tmp_path / "README.md").read_text() == ("<!-- results: x -->\n\nthe table\n<!-- end of results -->\nmore")
     assert read_json(tmp_path / "book/runs.json")[1]["stage"] == "erm"
 
 

@@ -11,8 +11,11 @@ def write_run(folder, worst=(0.57, 0.955), **settings) -> list[dict]:
         made_from = {"benchmark": "mini-waterbirds", "settings": settings, "inputs": {"a": "digest"}}
         made_from |= {} if stage == "data" else {"seed": 0}
         place = folder / ("data" if stage == "data" else f"seed0/{stage}")
-        write_json(place / "run.json", {name: None for name in records.KEPT} | {
-            "stage": stage, "metrics": {"test": test}, "products": {"a.png": "digest"}, "made_from": made_from})
+        write_json(
+            place / "run.json",
+            {name: None for name in records.KEPT}
+            | {"stage": stage, "metrics": {"test": test}, "products": {"a.png": "digest"}, "made_from": made_from},
+        )
     return records.run_records(folder, 0)
 
 

@@ -25,11 +25,13 @@ TOLD = re.compile(r"^\[\d+/8\] (\S+): (executed|found)", re.MULTILINE)
 def stage_code(stage: str) -> str:
     """A stage that leaves one file, the same one whenever it is made."""
     own = '"data"' if stage == "data" else f'f"seed{{seed}}/{stage}"'
-    return (f'from dbb.record import file_digest\nfrom dbb.store import resolve, write_json\n'
-            f'folder = resolve(runs) / benchmark / {own} / ("" if shards == 1 else f"shards/{{shard}}-of-{{shards}}")\n'
-            f'folder.mkdir(parents=True, exist_ok=True)\n(folder / "a.txt").write_text("{stage}")\n'
-            f'write_json(folder / "run.json", {{"stage": "{stage}", "made_from": {{"settings": 1}}, '
-            f'"products": {{"a.txt": file_digest(folder / "a.txt")}}}})')
+    return (
+        f"from dbb.record import file_digest\nfrom dbb.store import resolve, write_json\n"
+        f'folder = resolve(runs) / benchmark / {own} / ("" if shards == 1 else f"shards/{{shard}}-of-{{shards}}")\n'
+        f'folder.mkdir(parents=True, exist_ok=True)\n(folder / "a.txt").write_text("{stage}")\n'
+        f'write_json(folder / "run.json", {{"stage": "{stage}", "made_from": {{"settings": 1}}, '
+        f'"products": {{"a.txt": file_digest(folder / "a.txt")}}}})'
+    )
 
 
 def write_notebook(folder: Path, name: str) -> None:
@@ -80,9 +82,13 @@ class Checkout:
     def snakemake(self, *config: str, target: str = "runs/mini-waterbirds/seed0/pages/05-generate.ipynb") -> dict:
         """Run it up to a page; return page -> "executed" or "found"."""
         path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
-        run = subprocess.run(["snakemake", "--cores", "1", "--config", "results=none", *config, "--", target],
-                             cwd=self.folder, capture_output=True, text=True,
-                             env={**os.environ, "PATH": path, "PYTHONPATH": str(self.folder)})
+        run = subprocess.run(
+            ["snakemake", "--cores", "1", "--config", "results=none", *config, "--", target],
+            cwd=self.folder,
+            capture_output=True,
+            text=True,
+            env={**os.environ, "PATH": path, "PYTHONPATH": str(self.folder)},
+        )
         assert run.returncode == 0, run.stdout + run.stderr
         return dict(TOLD.findall(run.stdout + run.stderr))
 

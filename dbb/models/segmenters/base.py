@@ -92,6 +92,7 @@ def model_type(source: Source, known: Sequence[str], what: str) -> str:
     if kind is None:  # get_config_dict passes over a missing file
         raise OSError("no config.json that names a model_type")
     if kind not in known:
-        raise InputError(f"{source.name} holds a model of type {kind!r}, no {what}: give one of type "
-                         f"{' or '.join(known)}")
+        raise InputError(
+            f"{source.name} holds a model of type {kind!r}, no {what}: give one of type {' or '.join(known)}"
+        )
     return kind

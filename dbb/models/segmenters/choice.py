@@ -20,8 +20,10 @@ SAM = "facebook/sam2.1-hiera-small@e07df6aa19f5c6545121551bf89957b7663ee715"
 facebook/sam-vit-huge@87aecf0df4ce6b30cd7de76e87673c49644bdf67.
 """
 
-CHOICES = ("'lang-sam', 'grounded-sam', 'grounded-sam:DETECTOR,SAM' (each a folder or \"owner/name@revision\"), "
-           "or the folder of a CLIPSeg")
+CHOICES = (
+    "'lang-sam', 'grounded-sam', 'grounded-sam:DETECTOR,SAM' (each a folder or \"owner/name@revision\"), "
+    "or the folder of a CLIPSeg"
+)
 
 _logger = logging.getLogger("dbb.models.segmenters")
 
@@ -63,8 +65,12 @@ def _lang_sam_or_the_same(threshold: float, device: str | torch.device) -> Segme
     try:
         segmenter = load_lang_sam(threshold, device)
     except ImportError as error:
-        _logger.info("segmenter lang-sam: not installed (%s), its models through transformers: %s, %s", error,
-                     GROUNDING_DINO, SAM)
+        _logger.info(
+            "segmenter lang-sam: not installed (%s), its models through transformers: %s, %s",
+            error,
+            GROUNDING_DINO,
+            SAM,
+        )
         return load_segmenter("grounded-sam", threshold, device)
     _logger.info("segmenter lang-sam: the installed package lang_sam")
     return segmenter

@@ -36,8 +36,9 @@ class CLIPSegSegmenter:
         """Return each pixel's probability of belonging to ``prompt``."""
         tokens = self.tokenizer(prompt, truncation=True, return_tensors="pt").to(self.model.device)
         text = self.model.get_conditional_embeddings(batch_size=1, **tokens)
-        logits = self.model(pixel_values=self._prepare(images),
-                            conditional_embeddings=text.expand(len(images), -1)).logits
+        logits = self.model(
+            pixel_values=self._prepare(images), conditional_embeddings=text.expand(len(images), -1)
+        ).logits
         # The decoder drops the batch axis of a single image in some versions, never the last two.
         heat = logits.reshape(len(images), 1, *logits.shape[-2:]).float()
         heat = F.interpolate(heat, images.shape[-2:], mode="bilinear", align_corners=False)
@@ -49,8 +50,10 @@ class CLIPSegSegmenter:
         pixels = images.to(self.model.device).float() / 255
         if tuple(pixels.shape[-2:]) != (height, width):
             pixels = F.interpolate(pixels, (height, width), mode="bilinear", antialias=True)
-        mean, std = (torch.tensor(v, device=pixels.device).view(3, 1, 1)
-                     for v in (self.processor.image_mean, self.processor.image_std))
+        mean, std = (
+            torch.tensor(v, device=pixels.device).view(3, 1, 1)
+            for v in (self.processor.image_mean, self.processor.image_std)
+        )
         return ((pixels - mean) / std).to(self.model.dtype)
 
     def _candidates(self, probability: Float32[Tensor, "S S"]) -> Candidates:

@@ -60,8 +60,11 @@ class GroundedSAMSegmenter:
 
     def segment(self, images: UInt8[Tensor, "B 3 S S"], prompt: str) -> list[Candidates]:
         """See `Segmenter.segment`; candidates come in the detector's order."""
-        return [candidates for chunk in images.split(self.batch_size)
-                for candidates in self._segment(chunk.to(self.detector.device), grounding_prompt(prompt))]
+        return [
+            candidates
+            for chunk in images.split(self.batch_size)
+            for candidates in self._segment(chunk.to(self.detector.device), grounding_prompt(prompt))
+        ]
 
     def heat(self, images: UInt8[Tensor, "B 3 S S"], prompt: str) -> Float32[Tensor, "B S S"]:
         """See `Segmenter.heat`: at each pixel the highest score of a candidate that covers it, else 0."""
@@ -85,14 +88,20 @@ class GroundedSAMSegmenter:
         with self._lower_precision():
             outputs = self.detector(**inputs)
         found = self.detector_processor.post_process_grounded_object_detection(
-            outputs, inputs["input_ids"], threshold=self.threshold, text_threshold=TEXT_THRESHOLD,
-            target_sizes=[tuple(images.shape[-2:])] * len(images))
+            outputs,
+            inputs["input_ids"],
+            threshold=self.threshold,
+            text_threshold=TEXT_THRESHOLD,
+            target_sizes=[tuple(images.shape[-2:])] * len(images),
+        )
         return [(f["boxes"], f["scores"]) for f in found]
 
     def _masks(self, images: Tensor, boxes: list[Tensor]) -> list[Tensor]:
         """Return the mask of every box, bool (K, S, S) per image; each image is encoded once."""
-        inputs = [self.sam_processor(images=image, input_boxes=[corners.float().tolist()], return_tensors="pt")
-                  for image, corners in zip(images, boxes, strict=True)]
+        inputs = [
+            self.sam_processor(images=image, input_boxes=[corners.float().tolist()], return_tensors="pt")
+            for image, corners in zip(images, boxes, strict=True)
+        ]
         pixels = torch.cat([i["pixel_values"] for i in inputs]).to(images.device)
         with self._lower_precision():
             embeddings = self.sam.get_image_embeddings(pixels)
@@ -113,12 +122,13 @@ class GroundedSAMSegmenter:
 def _of_image(embeddings: Tensor | list[Tensor], i: int) -> Tensor | list[Tensor]:
     """Return image ``i``'s part in float32: SAM gives one tensor, SAM 2 a list of levels."""
     if isinstance(embeddings, Tensor):
-        return embeddings[i:i + 1].float()
-    return [level[i:i + 1].float() for level in embeddings]
+        return embeddings[i : i + 1].float()
+    return [level[i : i + 1].float() for level in embeddings]
 
 
-def load_grounded_sam(detector: Source, sam: Source, threshold: float,
-                      device: str | torch.device) -> GroundedSAMSegmenter:
+def load_grounded_sam(
+    detector: Source, sam: Source, threshold: float, device: str | torch.device
+) -> GroundedSAMSegmenter:
     """Load a GroundingDINO and a SAM, SAM 2 or SAM 2.1, each with its processor; which SAM, its config.json says.
 
     Raises:
@@ -130,8 +140,14 @@ def load_grounded_sam(detector: Source, sam: Source, threshold: float,
     with loading(sam, "SAM"):
         processor = SAM_PROCESSORS[model_type(sam, tuple(SAM_PROCESSORS), "SAM")]
         masks, masks_processor = _read(AutoModelForMaskGeneration, processor, sam)
-    return GroundedSAMSegmenter(boxes.to(device).eval(), boxes_processor, masks.to(device).eval(), masks_processor,
-                                threshold, default_dtype(device))
+    return GroundedSAMSegmenter(
+        boxes.to(device).eval(),
+        boxes_processor,
+        masks.to(device).eval(),
+        masks_processor,
+        threshold,
+        default_dtype(device),
+    )
 
 
 def _read(model_class: Any, processor_class: Any, source: Source) -> tuple[Any, Any]:

@@ -16,14 +16,7 @@ from PIL import Image
 from torch import Tensor
 
 from dbb.errors import InputError
-from dbb.models.segmenters.base import (
-    BATCH_SIZE,
-    TEXT_THRESHOLD,
-    Candidates,
-    box_heat,
-    grounding_prompt,
-    nothing,
-)
+from dbb.models.segmenters.base import BATCH_SIZE, TEXT_THRESHOLD, Candidates, box_heat, grounding_prompt, nothing
 from dbb.models.sources import quiet_loading
 
 
@@ -44,8 +37,11 @@ class LangSAMSegmenter:
 
     def segment(self, images: UInt8[Tensor, "B 3 S S"], prompt: str) -> list[Candidates]:
         """See `Segmenter.segment`; candidates come in the package's order."""
-        return [candidates for chunk in images.split(self.batch_size)
-                for candidates in self._segment(chunk, grounding_prompt(prompt))]
+        return [
+            candidates
+            for chunk in images.split(self.batch_size)
+            for candidates in self._segment(chunk, grounding_prompt(prompt))
+        ]
 
     def heat(self, images: UInt8[Tensor, "B 3 S S"], prompt: str) -> Float32[Tensor, "B S S"]:
         """See `Segmenter.heat`: at each pixel the highest score of a candidate that covers it, else 0."""
@@ -55,16 +51,19 @@ class LangSAMSegmenter:
         pictures = [Image.fromarray(pixels) for pixels in images.permute(0, 2, 3, 1).cpu().numpy()]
         # It prints two lines per call, which would flood a page.
         with torch.autocast("cuda", torch.bfloat16, enabled=self.device.type == "cuda"), redirect_stdout(io.StringIO()):
-            results = self.model.predict(pictures, [text] * len(pictures), box_threshold=self.threshold,
-                                         text_threshold=TEXT_THRESHOLD)
+            results = self.model.predict(
+                pictures, [text] * len(pictures), box_threshold=self.threshold, text_threshold=TEXT_THRESHOLD
+            )
         return [_candidates(result, images.shape[-1]) for result in results]
 
 
 def _candidates(result: dict[str, Any], size: int) -> Candidates:
     if len(result["masks"]) == 0:  # an empty list then, an array (K, S, S) of 0 and 1 otherwise
         return nothing(size)
-    return Candidates(torch.from_numpy(np.asarray(result["masks"]) > 0),
-                      torch.from_numpy(np.asarray(result["scores"], dtype=np.float32)))
+    return Candidates(
+        torch.from_numpy(np.asarray(result["masks"]) > 0),
+        torch.from_numpy(np.asarray(result["scores"], dtype=np.float32)),
+    )
 
 
 def load_lang_sam(threshold: float, device: str | torch.device) -> LangSAMSegmenter:
@@ -81,8 +80,10 @@ def load_lang_sam(threshold: float, device: str | torch.device) -> LangSAMSegmen
         with quiet_loading(), redirect_stdout(io.StringIO()):
             model = module.LangSAM(device=device)
     except (OSError, ValueError) as error:
-        raise InputError(f"lang_sam cannot load its models ({error}): connect, or give the segmenter "
-                         "'grounded-sam:FOLDER,FOLDER' with a GroundingDINO and a SAM") from error
+        raise InputError(
+            f"lang_sam cannot load its models ({error}): connect, or give the segmenter "
+            "'grounded-sam:FOLDER,FOLDER' with a GroundingDINO and a SAM"
+        ) from error
     return LangSAMSegmenter(model, threshold, device)
 
 

@@ -19,8 +19,21 @@ BLOCKS = ("train", "val", "test", "backbone", "generative", "segmenter", "oracle
 
 TEMPLATES = ("a photo of a {}", "a picture of a {}", "a rendering of a {}", "a {}", "the {}")
 EMPTY_TEMPLATES = ("a photo of an empty {}", "a picture of an empty {}", "an empty {}")
-WORDS = ("a", "an", "the", "photo", "picture", "rendering", "of", "on", "empty", "bird",
-         *SPECIES, *COLOURS, *dict.fromkeys(word for place in PLACES for word in place.split()))
+WORDS = (
+    "a",
+    "an",
+    "the",
+    "photo",
+    "picture",
+    "rendering",
+    "of",
+    "on",
+    "empty",
+    "bird",
+    *SPECIES,
+    *COLOURS,
+    *dict.fromkeys(word for place in PLACES for word in place.split()),
+)
 
 
 @dataclass(frozen=True)
@@ -48,9 +61,14 @@ def random_scenes(block: str, count: int, empty_share: float = 0.0) -> list[Scen
     scenes = []
     for number in range(count):
         empty = rng.random() < empty_share
-        scenes.append(Scene(species=None if empty else str(rng.choice(SPECIES)),
-                            colour=None if empty else str(rng.choice(COLOURS)),
-                            place=str(rng.choice(PLACES)), seed=scene_seed(block, number)))
+        scenes.append(
+            Scene(
+                species=None if empty else str(rng.choice(SPECIES)),
+                colour=None if empty else str(rng.choice(COLOURS)),
+                place=str(rng.choice(PLACES)),
+                seed=scene_seed(block, number),
+            )
+        )
     return scenes
 
 

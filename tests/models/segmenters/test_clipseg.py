@@ -21,8 +21,7 @@ def test_clipseg_gives_the_same_masks_alone_and_in_a_batch(tmp_path) -> None:
 def test_clipseg_score_is_the_mean_probability_inside(tmp_path) -> None:
     segmenter = load_segmenter(str(make_segmenter(tmp_path)), threshold=0.5)
     image = pictures(1)
-    mean, std = (torch.tensor(v).view(3, 1, 1) for v in (segmenter.processor.image_mean,
-                                                         segmenter.processor.image_std))
+    mean, std = (torch.tensor(v).view(3, 1, 1) for v in (segmenter.processor.image_mean, segmenter.processor.image_std))
     with torch.inference_mode():
         tokens = segmenter.tokenizer(["a bird"], return_tensors="pt")
         logits = segmenter.model(pixel_values=(image / 255 - mean) / std, **tokens).logits

@@ -31,6 +31,7 @@ def segmenter(request, folders) -> GroundedSAMSegmenter:
 
 # ------------------------------------------------------------------------------------------------ real tiny models
 
+
 def test_it_does_what_the_two_models_do_one_after_the_other(segmenter) -> None:
     images = pictures(3)
     for image, found in zip(images, segmenter.segment(images, " A Bird"), strict=True):
@@ -41,8 +42,9 @@ def test_it_does_what_the_two_models_do_one_after_the_other(segmenter) -> None:
             x, y, w, h = (seen.pred_boxes[0][scores > 0.5] * SIZE).unbind(-1)
             boxes = torch.stack([x - w / 2, y - h / 2, x + w / 2, y + h / 2], -1)
             inputs = segmenter.sam_processor(picture, input_boxes=[boxes.tolist()], return_tensors="pt")
-            low = segmenter.sam(inputs["pixel_values"], input_boxes=inputs["input_boxes"].float(),
-                                multimask_output=False).pred_masks[0]
+            low = segmenter.sam(
+                inputs["pixel_values"], input_boxes=inputs["input_boxes"].float(), multimask_output=False
+            ).pred_masks[0]
         assert 0 < len(boxes) < 12
         torch.testing.assert_close(found.scores, scores[scores > 0.5], atol=1e-5, rtol=0)
         # A square picture fills the input, so the way back is a plain enlargement.
@@ -161,8 +163,10 @@ def box(x0: int, y0: int, x1: int, y1: int) -> torch.Tensor:
 def test_boxes_become_masks_at_the_size_of_the_image(scripted) -> None:
     found = scripted.segment(greys(), "Bird")
     for i, candidates in enumerate(found):
-        assert torch.equal(candidates.masks, torch.stack([box(*b) for b in BOXES[i]]) if BOXES[i] else
-                           torch.zeros(0, SIZE, SIZE, dtype=torch.bool))
+        assert torch.equal(
+            candidates.masks,
+            torch.stack([box(*b) for b in BOXES[i]]) if BOXES[i] else torch.zeros(0, SIZE, SIZE, dtype=torch.bool),
+        )
         assert candidates.scores.tolist() == pytest.approx(SCORES[i] if BOXES[i] else [])
     assert set(scripted.detector.prompts) == {"bird."} and scripted.sam.encoded == scripted.sam.decoded == [0, 2]
 
@@ -192,6 +196,7 @@ def test_heat_is_the_highest_score_over_a_pixel(scripted, monkeypatch) -> None:
 
 
 # ------------------------------------------------------------------------------------------------ choosing and loading
+
 
 def test_default_models_are_pinned_and_lang_sams_own(folders, monkeypatch, caplog) -> None:
     for spec, name in ((choice.GROUNDING_DINO, "grounding-dino-base"), (choice.SAM, "sam2.1-hiera-small")):
