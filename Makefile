@@ -6,7 +6,7 @@ SNAKEMAKE = snakemake --cores all --quiet rules progress host reason
 BUILD = jupyter-book build book --config _config.yml --toc _toc.yml -W -n --keep-going
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-.PHONY: book publish results paper html lab links lint test test-slow lock clean
+.PHONY: book publish results paper html lab links lint test test-slow mutants lock clean
 
 book: .venv/installed  ## compute what runs/ lacks and build the book of it; nothing in the repository is rewritten
 	$(SNAKEMAKE) -- book
@@ -41,6 +41,9 @@ test: lint  ## lint, unit tests, the whole product on tiny parameters, the book'
 
 test-slow: .venv/installed  ## every stage at true size, with random weights, on the CPU: half an hour and 24 GB
 	python -m pytest -m slow
+
+mutants: .venv/installed  ## plant faults in the method, one at a time, and count what its tests see: hours, or MODULES=metrics
+	python tests/mutants.py $(MODULES)
 
 lock:  ## pin what pyproject.toml asks for; needs uv
 	uv pip compile pyproject.toml --extra book --extra test --universal --python-version 3.11 \

@@ -59,7 +59,7 @@ def by_name(metrics: Mapping[str, Any], group_names: Sequence[str]) -> dict[str,
         group_names: (G,).
     """
     accuracies = zip(group_names, metrics["group_accuracy"], strict=True)
-    measures = {name: metrics.get(name) for name in MEASURES}
+    measures = {name: metrics[name] for name in MEASURES}
     return measures | {GROUP_ACCURACY + group: share for group, share in accuracies}
 
 

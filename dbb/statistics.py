@@ -75,8 +75,8 @@ def interval(
 
 
 def wilson(share: float, n: float, scale: float = 1.0) -> Interval:
-    """Return Wilson's 95 % interval (1927) of a share of ``n`` images: what another ``n`` images of the same kind could
-    have given the same classifier. It lies within 0..1; a ``scale`` of 100 gives %.
+    """Return Wilson's 95 % interval (1927) of a share that was measured on ``n`` images, for the share of all images of
+    the kind. It lies within 0..1; a ``scale`` of 100 gives %.
     """
     z = ndtri((1 + LEVEL) / 2)
     middle = (share + z**2 / (2 * n)) / (1 + z**2 / n)

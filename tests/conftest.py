@@ -12,7 +12,6 @@ install_import_hook(
         "dbb.stages.erm",
         "dbb.stages.generation",
         "dbb.stages.inversion",
-        "dbb.stages.manifest",
         "dbb.stages.mask_table",
         "dbb.stages.masks",
         "dbb.stages.outputs",

@@ -131,3 +131,15 @@ def test_a_table_of_results_names_every_measure_and_group():
     assert by_name(metrics.as_dict(), ("a", "b", "c"))["group_accuracy/c"] == 1.0
     with pytest.raises(ValueError, match="zip"):
         by_name(metrics.as_dict(), ("a", "b"))
+
+
+def test_a_group_without_images_is_no_division_by_zero():
+    with np.errstate(all="raise"):
+        found = group_accuracies(np.array([0, 1]), np.array([0, 0]), np.array([0, 0]), 3)
+    np.testing.assert_array_equal(found, [0.5, np.nan, np.nan])
+
+
+def test_a_table_of_results_has_each_measure_s_own_value():
+    measured = by_name(GroupMetrics((0.75, 1.0), 0.1, 0.2, 0.3, 0.4).as_dict(), ("a", "b"))
+    assert [measured[name] for name in ("worst_group", "average", "weighted_average")] == [0.1, 0.2, 0.3]
+    assert [measured[f"group_accuracy/{group}"] for group in "ab"] == [0.75, 1.0]

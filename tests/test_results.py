@@ -15,7 +15,13 @@ from dbb.stages.manifest import MANIFEST, write_manifest
 from dbb.statistics import COLUMNS, read_results, values
 
 WATERBIRDS = get_benchmark("waterbirds")
-ACCURACIES = {"worst_group": 0.5, "average": 0.75, "weighted_average": None, "group_accuracy": [0.5, 1.0, None, 0.75]}
+ACCURACIES = {
+    "worst_group": 0.5,
+    "average": 0.75,
+    "weighted_average": None,
+    "full_weighted_average": None,
+    "group_accuracy": [0.5, 1.0, None, 0.75],
+}
 METRICS = {
     "val": ACCURACIES,
     "test": ACCURACIES,

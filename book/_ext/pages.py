@@ -75,12 +75,12 @@ def api_page() -> str:
     return "\n".join(section.format(name) for name in names if not name.endswith("__main__"))
 
 
-def write_generated(app: Sphinx) -> None:
-    """Write ``_generated/``; a file that would not change is left alone, so that Sphinx skips it."""
-    book, project = Path(app.srcdir), project_root()
+def generated_parts(book: Path) -> dict[str, bytes]:
+    """Return file name -> content of ``_generated/``, for the book in the folder ``book``."""
+    project = project_root()
     runs = json.loads((book / "runs.json").read_text(encoding="utf-8"))
     reported = yaml.safe_load((book / "reported.yml").read_text(encoding="utf-8"))
-    made = {
+    return {
         "parameters.md": parameters_page(sorted((project / "notebooks").glob("*.ipynb"))).encode(),
         "runs.md": runs_page(runs).encode(),
         "reported.md": reported_page(reported).encode(),
@@ -89,9 +89,13 @@ def write_generated(app: Sphinx) -> None:
         "api.md": api_page().encode(),
         "study.md": study_summary(project / "results").encode(),
     }
-    folder = book / "_generated"
+
+
+def write_generated(app: Sphinx) -> None:
+    """Write ``_generated/``; a file that would not change is left alone, so that Sphinx skips it."""
+    folder = Path(app.srcdir) / "_generated"
     folder.mkdir(exist_ok=True)
-    for name, content in made.items():
+    for name, content in generated_parts(Path(app.srcdir)).items():
         path = folder / name
         if not path.is_file() or path.read_bytes() != content:
             path.write_bytes(content)

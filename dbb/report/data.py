@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 from scipy.special import chdtrc
 
+from dbb.metrics import majority_groups
 from dbb.report.style import fold
 
 
@@ -31,7 +32,7 @@ def group_captions(train_counts: np.ndarray, n_classes: int, group_names: Sequen
         train_counts: images per group g = A * y + a, int64 (G,).
     """
     by_class = np.asarray(train_counts).reshape(n_classes, -1)
-    largest = (by_class == by_class.max(axis=1, keepdims=True)).ravel()
+    largest = np.isin(np.arange(by_class.size), majority_groups(by_class.ravel(), n_classes))
     shares = by_class.ravel() / max(by_class.sum(), 1)
     kinds = ["\nmajority" if big else "\nminority" for big in largest] if by_class.shape[1] > 1 else [""] * len(shares)
     return [f"{fold(name, 0.8)}\n{part:.1%}{kind}" for name, part, kind in zip(group_names, shares, kinds, strict=True)]
@@ -62,12 +63,11 @@ def describe_majority(train_counts: np.ndarray, n_classes: int, group_names: Seq
     Args:
         train_counts: images per group g = A * y + a, int64 (G,).
     """
-    by_class = np.asarray(train_counts).reshape(n_classes, -1)
-    n_groups = by_class.shape[1]
-    if n_groups == 1:
+    train_counts = np.asarray(train_counts)
+    if len(train_counts) == n_classes:
         return "The groups are the classes here, so no group is a minority of its class."
-    largest = [int(group) + n_groups * label for label, group in enumerate(by_class.argmax(axis=1))]
-    held = by_class.max(axis=1).sum() / max(by_class.sum(), 1)
+    largest = majority_groups(train_counts, n_classes)
+    held = train_counts[largest].sum() / max(train_counts.sum(), 1)
     names = ", ".join(f"*{group_names[group]}*" for group in largest)
     return (
         f"The *majority* groups, the largest of each class ({names}), hold {held:.1%} of the training split; the "
@@ -86,6 +86,8 @@ def describe_balance(found: np.ndarray, labels: np.ndarray) -> str:
     counts = pd.crosstab(found, labels).to_numpy(float)
     expected = counts.sum(axis=1, keepdims=True) * counts.sum(axis=0) / counts.sum()
     freedom = (counts.shape[0] - 1) * (counts.shape[1] - 1)
+    if freedom == 0:
+        return "There is but one value, or one class: nothing to compare."
     p = float(chdtrc(freedom, ((counts - expected) ** 2 / expected).sum()))
     verdict = (
         "no more than chance leaves** between independent draws"

@@ -13,7 +13,7 @@ from dbb.metrics import FULL, GROUP_ACCURACY, GROUP_IMAGES, MEASURES
 from dbb.report.style import BASE_COLOUR, INK, METHOD_COLOUR, WIDTH, Figure, fold
 from dbb.statistics import LEVEL, PERCENT, Interval, complete, interval, paired, percent, seeds_of, values, wilson
 
-OTHER_IMAGES = "worst group, other test images"
+TEST_ERROR = "worst group, test split's error"
 
 
 def titles_of(results: pd.DataFrame, titles: Mapping[str, str], *names: str) -> dict[str, str]:
@@ -26,7 +26,7 @@ def titles_of(results: pd.DataFrame, titles: Mapping[str, str], *names: str) -> 
 
 def effect_table(results: pd.DataFrame, titles: Mapping[str, str], reference: str) -> pd.DataFrame:
     """Return a row per arm: worst group and averages as "mean [low, high]" over the seeds, "–" where one does not
-    exist; how far another test split could move the worst group (`other_test_images`); and the worst group's paired
+    exist; about how well the test split tells the worst group (`split_error`); and the worst group's paired
     difference with the arm ``reference`` ("–" for itself).
     """
     rows = {}
@@ -36,16 +36,17 @@ def effect_table(results: pd.DataFrame, titles: Mapping[str, str], reference: st
         rows[title] = {
             "seeds": len(seeds_of(results, arm)),
             **measures,
-            OTHER_IMAGES: other_test_images(results, arm).ends,
+            TEST_ERROR: split_error(results, arm).ends,
             f"worst group less {titles[reference]}'s": difference,
         }
     table = pd.DataFrame(rows).T
     return table.drop(columns=[MEASURES[FULL]]) if (table[MEASURES[FULL]] == "–").all() else table
 
 
-def other_test_images(results: pd.DataFrame, arm: str) -> Interval:
-    """Return Wilson's interval of an arm's mean worst group, in %: what as many other test images could have given the
-    same classifiers. It takes the size of the smallest group, since the worst one need not be the same in every seed.
+def split_error(results: pd.DataFrame, arm: str) -> Interval:
+    """Return Wilson's interval about an arm's mean worst group, in %: where the accuracy of its classifiers on all
+    images of the kind lies, as far as a test split of this size can tell. It is approximate: it takes the size of the
+    smallest group, since the worst one need not be the same in every seed, and a mean over classifiers for one.
     All seeds are measured on the same images, so no number of seeds narrows it.
     """
     shares = values(results, arm, "worst_group")
@@ -131,12 +132,11 @@ def describe_difference(results: pd.DataFrame, one: str, other: str, titles: Map
     paired by seed, with its interval; and whether that could be nothing.
     """
     difference, n = paired(results, one, other), len(seeds_of(results, one, other))
-    side = "above" if difference.mean > 0 else "below"
-    unsure = "" if difference.excludes_zero else f", which {n} seed{'s' * (n != 1)} cannot tell from nothing"
-    return (
-        f"The worst group of “{titles[one]}” stands **{abs(difference.mean):.1f} points {side}** that of "
-        f"“{titles[other]}”, {difference.ends}{unsure}."
-    )
+    told = f"The worst group of “{titles[one]}” less that of “{titles[other]}”: **{difference.mean:+.1f} points**"
+    if n == 1:
+        return f"{told} in the one seed that ran both."
+    unsure = "" if difference.excludes_zero else f", which {n} seeds cannot tell from nothing"
+    return f"{told}, {difference.ends}{unsure}."
 
 
 def size_titles(arms: Mapping[int, str]) -> dict[str, str]:

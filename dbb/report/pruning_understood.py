@@ -80,9 +80,11 @@ def _ways(scores: pd.DataFrame, quantile: float) -> dict[str, np.ndarray]:
 
 def above_quantile(scores: pd.DataFrame, among: np.ndarray, quantile: float) -> np.ndarray:
     """Return which of ``among``, bool (N,), have a rho above P, as `condition_shares` chooses it: bool (N,)."""
+    from dbb.stages.pruning import threshold  # loads torch, which the chapter needs for nothing else
+
     rho = scores["rho"].where(among)
     by_class = rho.dropna().groupby([scores["seed"], scores["target_class"]])
-    bounds = by_class.transform(lambda part: np.quantile(part, quantile)).reindex(rho.index)
+    bounds = by_class.transform(lambda part: threshold(part.to_numpy(), quantile)).reindex(rho.index)
     return (rho > bounds).to_numpy(bool)
 
 

@@ -29,7 +29,7 @@ def accuracy_table(measured: Mapping[str, Mapping[str, Any]], group_names: Seque
     """
     columns = {}
     for model, metrics in measured.items():
-        shares = [*metrics["group_accuracy"], *(metrics.get(key) for key in MEASURES)]
+        shares = [*metrics["group_accuracy"], *(metrics[key] for key in MEASURES)]
         columns[model] = [float("nan") if value is None else value for value in shares]
     table = pd.DataFrame(columns, index=[*group_names, *MEASURES.values()], dtype="float64")
     n = len(group_names)  # rows are told by their places: a group may have a measure's name

@@ -2,12 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 
+import numpy as np
 import pandas as pd
 
 from dbb.report.style import INK, RIGHT_COLOUR, WIDTH, WRONG_COLOUR, Figure, legend_below, panel_figure, set_texts
+from dbb.stages.selection import BATCH_LOSS, OWN_LOSS
 from dbb.statistics import interval, percent
-
-OWN, BATCHES = "own loss", "batch loss"
 
 
 def selection_figure(table: pd.DataFrame, classes: Sequence[str]) -> Figure:
@@ -22,7 +22,7 @@ def selection_figure(table: pd.DataFrame, classes: Sequence[str]) -> Figure:
     figure, panels = panel_figure(len(classes), 2.5)
     table = table.assign(share=100 * table["minority"] / table["k"])
     for label, axes in enumerate(panels):
-        for ranking, colour in {OWN: RIGHT_COLOUR, BATCHES: WRONG_COLOUR}.items():
+        for ranking, colour in {OWN_LOSS: RIGHT_COLOUR, BATCH_LOSS: WRONG_COLOUR}.items():
             rows = table[(table["label"] == label) & (table["ranking"] == ranking)]
             sns.lineplot(
                 rows,
@@ -48,7 +48,8 @@ def selection_figure(table: pd.DataFrame, classes: Sequence[str]) -> Figure:
 
 def selection_table(table: pd.DataFrame, classes: Sequence[str]) -> pd.DataFrame:
     """Return Table 4 in these terms, a row per class and K: minority images among the K first, means over the seeds, by
-    own loss, by batches and at random; and how many fewer each ranking takes than a choice at random, paired by seed.
+    own loss, by batches and at random; and how many more, or with a minus fewer, each ranking takes than a choice at
+    random, and the batches' than own loss, paired by seed, with intervals.
 
     Args:
         table: as for `selection_figure`; of its K three are shown.
@@ -58,15 +59,19 @@ def selection_table(table: pd.DataFrame, classes: Sequence[str]) -> pd.DataFrame
         here, share = table[table["label"] == label], _whole_class(table, label)
         for k in sorted(here["k"].unique())[1:6:2]:
             taken = here[here["k"] == k].pivot(index="seed", columns="ranking", values="minority")
-            fewer = {f"{ranking} less random": str(interval(taken[ranking] - k * share)) for ranking in (OWN, BATCHES)}
+            more = {
+                f"{OWN_LOSS} less random": interval(taken[OWN_LOSS] - k * share),
+                f"{BATCH_LOSS} less random": interval(taken[BATCH_LOSS] - k * share),
+                f"{BATCH_LOSS} less {OWN_LOSS}": interval(taken[BATCH_LOSS] - taken[OWN_LOSS]),
+            }
             rows.append(
                 {
                     "class": name,
                     "K": k,
-                    OWN: taken[OWN].mean(),
-                    BATCHES: taken[BATCHES].mean(),
+                    OWN_LOSS: taken[OWN_LOSS].mean(),
+                    BATCH_LOSS: taken[BATCH_LOSS].mean(),
                     "at random": k * share,
-                    **fewer,
+                    **{name: str(difference) for name, difference in more.items()},
                 }
             )
     return pd.DataFrame(rows)
@@ -127,6 +132,9 @@ def describe_right(results: pd.DataFrame, titles: Mapping[str, str], chance: flo
     sentences = []
     for arm, title in titles.items():
         share = percent(results, arm, "right", "train")
+        if np.isnan(share.mean):
+            sentences.append(f"How many of the pictures painted with the {title} are right is not known here.")
+            continue
         side = (
             "**above chance**"
             if share.low > chance

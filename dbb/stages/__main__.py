@@ -17,11 +17,15 @@ def main() -> None:
     parser.add_argument("--runs", default="runs", help="folder of all runs")
     parser.add_argument("--device", default="auto")
     parser.add_argument("--memory", type=int, help="GiB of the GPU to fit: 16, 40 or 80")
+    parser.add_argument("--classifier", help="its backbone, in place of the benchmark's own")
+    parser.add_argument("--inpainting", help="the pipeline, in place of the benchmark's own")
+    parser.add_argument("--segmenter", help="the segmenter, in place of the benchmark's own")
     parser.add_argument("--to", choices=STAGES, default=tuple(STAGES)[-1], help="the last stage to make")
     given = parser.parse_args()
     show_lines()
     try:
-        run = open_run(given.benchmark, given.seed, given.runs, given.device, given.memory)
+        models = {name: getattr(given, name) for name in ("classifier", "inpainting", "segmenter")}
+        run = open_run(given.benchmark, given.seed, given.runs, given.device, given.memory, **models)
         for made in make_stages(run, given.to):
             print(made, flush=True)
     except InputError as error:

@@ -11,14 +11,13 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Int, UInt8
 from PIL import Image
-from torch import Tensor
 
 from dbb.data.images import ImageSet, read_pictures, resized
 from dbb.errors import InputError
 from dbb.store import atomic_path, require_file
 
 if TYPE_CHECKING:
-    pass
+    from torch import Tensor
 
 MANIFEST = "manifest.parquet"
 

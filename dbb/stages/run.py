@@ -34,6 +34,7 @@ class Run:
         at: stage -> folder below the seed's, for a stage that an arm of a study makes otherwise; all others are the
             method's own, ``runs/<benchmark>/seed<k>/<stage>``.
         called: the benchmark on a command line, where that is not its name but the path of its file.
+        models: "classifier", "inpainting" or "segmenter" -> what was given in place of the benchmark's own.
 
     Raises:
         InputError: for a negative seed, an unknown memory or stage, or data elsewhere: all runs of a benchmark share
@@ -47,6 +48,7 @@ class Run:
     memory: int | None = None
     at: Mapping[str, str] = field(default_factory=dict)
     called: str = field(default="", compare=False)
+    models: Mapping[str, str] = field(default_factory=dict, compare=False)
     _splits: dict[str, ImageSet] = field(default_factory=dict, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -88,8 +90,10 @@ class Run:
         """Check that the stages were made, as a notebook does before any work.
 
         Raises:
-            InputError: with the one command that makes them all, where some were not.
+            InputError: for an unknown stage; with the one command that makes them all, where some were not.
         """
+        for stage in stages:
+            self._check(stage)
         own = [stage for stage in NOTEBOOKS if stage in stages and stage not in self.at]
         lacking = [stage for stage in own if not (self.folder(stage) / RECORD).is_file()]
         if lacking:
@@ -104,6 +108,7 @@ class Run:
         """What a command line says of this run beside its seed, e.g. "--benchmark mini-waterbirds --runs runs"."""
         given = ["--benchmark", self.called or self.benchmark.name, "--runs", str(self.runs)]
         given += ["--device", self.device] if self.device != "auto" else []
+        given += [word for model, spec in self.models.items() for word in (f"--{model}", spec)]
         return shlex.join(given + (["--memory", str(self.memory)] if self.memory is not None else []))
 
     def made(self, stage: str) -> Made:
@@ -233,4 +238,5 @@ def open_run(
     **models: str | None,
 ) -> Run:
     """Return the run of a benchmark by name, or by the path of a user's own .yml; ``models`` as in `get_benchmark`."""
-    return Run(get_benchmark(benchmark, **models), seed, runs, device, memory, called=benchmark)
+    given = {model: spec for model, spec in models.items() if spec is not None}
+    return Run(get_benchmark(benchmark, **models), seed, runs, device, memory, called=benchmark, models=given)

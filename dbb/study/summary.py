@@ -8,6 +8,7 @@ from dbb.report.markdown import markdown_table
 from dbb.results import ERM, METHOD, RESULTS
 from dbb.statistics import read_results, seeds_of
 from dbb.study.arms import TITLES
+from dbb.study.settings import CHOICE_SEED
 
 SHOWN = (ERM, METHOD, "no-pruning", "no-inversion", "longer", "blurred", "renderer")
 
@@ -22,6 +23,7 @@ def study_summary(results: Path, benchmark: str = "mini-waterbirds") -> str:
         InputError: when the benchmark's are missing.
     """
     measured = read_results(results / benchmark / RESULTS)
+    measured = measured[measured["seed"] != CHOICE_SEED]
     table = effect_table(measured, {arm: TITLES[arm] for arm in SHOWN}, ERM)
     columns = ["seeds", "worst group", "average", table.columns[-1]]
     rows = [[title, *map(str, row)] for title, row in zip(table.index, table[columns].to_numpy(), strict=True)]

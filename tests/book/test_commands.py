@@ -4,14 +4,19 @@ import pytest
 from command_ways import (
     Checkout,
     conda,
+    counted,
     dry,
     exported,
     helped,
     hooked,
     hub,
+    kubectl,
     make,
+    marked,
+    mounted,
     notebook,
     nothing,
+    offline,
     papermill,
     parsed,
     pip,
@@ -20,6 +25,7 @@ from command_ways import (
     stages,
     venv,
     weights,
+    without_gpu,
 )
 from commands import blocks, commands
 from data_standins import make_waterbirds
@@ -135,6 +141,7 @@ TABLE = (
         "named without its options, trains for hours, or writes what the repository holds",
         ("python -m dbb.stages", "python -m dbb.pretraining", "python data/example/make.py"),
     ),
+    (without_gpu, "needs a GPU", ("python speed/true_size.py",)),
     (
         pip,
         "needs a connection",
@@ -181,18 +188,11 @@ TABLE = (
         "in a repository that the test makes: this one has hooks of its own",
         ("make .venv/installed && .venv/bin/pre-commit install",),
     ),
-    (
-        nothing,
-        "needs a cluster, or a run of the paper's scale to look at",
-        (
-            "cd /shared/dbb",
-            "sbatch --gpus=a100:1",
-            "kubectl logs job/NAME",
-            "kubectl delete jobs -l app=dbb",
-            "export HF_HUB_OFFLINE=1",
-            "ls runs/waterbirds/seed0/generated/images | wc -l",
-        ),
-    ),
+    (counted, "looks at a run of the paper's scale", ("ls runs/waterbirds/seed0/generated/images | wc -l",)),
+    (kubectl, "needs a cluster", ("kubectl logs job/NAME", "kubectl delete jobs -l app=dbb")),
+    (mounted, "a cluster's volume", ("cd /shared/dbb",)),
+    (offline, "holds for the shell that it is typed in", ("export HF_HUB_OFFLINE=1",)),
+    (nothing, "what the plugin for Slurm, which needs a cluster, makes of two settings", ("sbatch --gpus=a100:1",)),
 )
 """How a command is run, why not as it stands, and the commands."""
 
@@ -219,6 +219,15 @@ def test_it_runs(command, checkout):
 def test_what_cannot_work_fails(checkout):
     """A wrong word in a command is seen by the way in which it runs."""
     for way, command in (
+        (stages, "python -m dbb.stages --benchmark mini-waterbird --seed 3 --to masks"),
+        (stages, "python -m dbb.stages --seed 3 --to mask"),
+        (counted, "ls runs/waterbirds/seed0/generated/pictures | wc -l"),
+        (marked, "python -m pytest -m slwo"),
+        (without_gpu, "python speed/true_size.py --small"),
+        (offline, "export HF_HUB_OFLINE=1"),
+        (mounted, "cd /share/dbb"),
+        (kubectl, "kubectl delete jobs -l app=ddb"),
+        (kubectl, "kubectl logs pod/NAME"),
         (dry, "snakemake --cores all book --config sead=3"),
         (dry, "snakemake --cores all bok"),
         (make, "make bok"),

@@ -4,6 +4,7 @@ import ast
 import re
 import shlex
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import nbformat
@@ -12,6 +13,7 @@ from chapters import NOTEBOOKS, check_figures, run_notebook
 from few_birds import write_few_birds
 from stage_table import READS
 
+from dbb.benchmarks import get_benchmark
 from dbb.errors import InputError
 from dbb.stages.__main__ import main
 from dbb.store import NOTEBOOKS as STAGES
@@ -66,6 +68,23 @@ def test_the_command_run_as_it_stands_makes_all_that_the_notebook_lacks(tmp_path
     monkeypatch.setattr(sys, "argv", words[2:])
     main()
     check_figures(RESULTS, run_notebook(RESULTS, given, drawn=False), without={"fig-headline", "fig-pipeline"})
+
+
+@pytest.mark.parametrize(
+    ("name", "models"),
+    [
+        ("02-erm", {"classifier": "torchvision:resnet50"}),
+        ("03-tokens", {"inpainting": "my models/painter", "segmenter": "lang-sam"}),
+        ("07-retrain", {"classifier": "torchvision:resnet50"}),
+    ],
+)
+def test_the_command_makes_it_with_the_models_that_the_notebook_was_given(name, models, tmp_path, monkeypatch):
+    words = refused(name, {"benchmark": "mini-waterbirds", "runs": str(tmp_path / "runs"), **models})
+    made = []
+    monkeypatch.setattr("dbb.stages.__main__.make_stages", lambda run, to: made.append((run.benchmark, to)) or ())
+    monkeypatch.setattr(sys, "argv", words[2:])
+    main()
+    assert made == [(replace(get_benchmark("mini-waterbirds"), **models), LAST[name])]
 
 
 def test_the_first_needs_nothing(tmp_path):

@@ -29,6 +29,7 @@ def results() -> pd.DataFrame:
                 "worst_group": worst(arm, seed),
                 "average": 0.9,
                 "weighted_average": None,
+                "full_weighted_average": None,
             }
             parts.append(result_rows("b", arm, seed, "test", by_name(metrics, GROUPS)))
             pictures = {"generated/a": 10, "generated/b": 20, "kept/a": 9, "kept/b": 15, "right": 0.9}
@@ -47,7 +48,7 @@ def test_the_effect_is_told_with_intervals_and_paired(results):
         "worst group",
         "average",
         "weighted average",
-        effect.OTHER_IMAGES,
+        effect.TEST_ERROR,
         "worst group less ERM's",
     ]
     low, high = stats.t.interval(0.95, 2, 64.0, stats.sem([62, 64, 66]))
@@ -58,10 +59,10 @@ def test_the_effect_is_told_with_intervals_and_paired(results):
 
 def test_the_test_split_s_own_error_is_that_of_its_smallest_group(results):
     sizes = result_rows("b", "erm", 1, "test", {"group_images/a on x": 400, "group_images/b": 50, "group_images/c": 0})
-    found = effect.other_test_images(pd.concat([results, sizes]), "erm")
+    found = effect.split_error(pd.concat([results, sizes]), "erm")
     theirs = stats.binomtest(32, 50).proportion_ci(0.95, "wilson")  # ERM: 64 % in the mean
     assert (found.low, found.high) == pytest.approx((100 * theirs.low, 100 * theirs.high))
-    assert effect.other_test_images(results, "erm").ends == "–"
+    assert effect.split_error(results, "erm").ends == "–"
 
 
 def test_rows_looked_at_together_need_a_stricter_level():
@@ -161,8 +162,8 @@ def test_a_difference_is_told_with_its_side_and_its_doubt(results):
         for pair in (("method", "erm"), ("erm", "method"), ("method", "method"))
     }
     up, down = interval([21.0, 22.0, 23.0]), interval([-21.0, -22.0, -23.0])
-    assert told["method", "erm"] == (
-        f"The worst group of “the method” stands **22.0 points above** that of “ERM”, {up.ends}."
-    )
-    assert f"**22.0 points below** that of “the method”, {down.ends}." in told["erm", "method"]
+    assert told["method", "erm"] == f"The worst group of “the method” less that of “ERM”: **+22.0 points**, {up.ends}."
+    assert f"less that of “the method”: **-22.0 points**, {down.ends}." in told["erm", "method"]
     assert told["method", "method"].endswith("[0.0, 0.0], which 3 seeds cannot tell from nothing.")
+    one = effect.describe_difference(results[results["seed"] == 1], "method", "erm", TITLES)
+    assert one.endswith("**+21.0 points** in the one seed that ran both.")

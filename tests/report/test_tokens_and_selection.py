@@ -78,6 +78,7 @@ def test_the_table_of_the_rankings_pairs_the_seeds_with_a_choice_at_random():
     assert table["K"].tolist() == [20, 60] and table["at random"].tolist() == pytest.approx([6, 18])
     assert table["own loss"].tolist() == pytest.approx([1.5, 3.5])
     assert table["batch loss less random"].tolist() == [str(interval([-2.0, -1.0])), str(interval([-6.0, -5.0]))]
+    assert table["batch loss less own loss"].tolist() == [str(interval([3.0, 3.0])), str(interval([9.0, 9.0]))]
 
 
 @pytest.mark.parametrize(
@@ -94,3 +95,9 @@ def test_right_pictures_are_told_with_their_side_of_chance(shares, side):
     text = describe_right(pd.concat(parts), {"arm": "token"}, 50.0)
     share = interval([100 * value for value in shares])
     assert text == f"With the token, {share} % of the pictures are right: **{side}**, which is 50 %."
+
+
+def test_what_no_oracle_saw_is_said_to_be_unknown():
+    nothing = pd.DataFrame({"arm": ["method"], "seed": [1], "split": ["test"], "measure": ["average"], "value": [0.5]})
+    told = describe_right(nothing.assign(benchmark="b"), {"method": "learned token"}, 50)
+    assert told == "How many of the pictures painted with the learned token are right is not known here."

@@ -244,6 +244,8 @@ def test_thresholds_come_from_what_passed_unless_given():
     assert thresholds(manifest, 0.5, (None, None)).tolist() == pytest.approx([0.5, 0.3])
     assert thresholds(manifest, 0.5, (None, 0.7)).tolist() == pytest.approx([0.5, 0.7])
     assert math.isnan(thresholds(manifest.head(0), 0.5, (None, None))[0])
+    at_the_bound = manifest.assign(psi=[0.1, 0.2, 0.9, 0.1])
+    assert thresholds(at_the_bound, 0.5, (None, None))[0] == pytest.approx(0.5)
 
 
 def test_psi_is_the_source_class_s_probability_of_the_generated_image():
@@ -289,6 +291,50 @@ def test_no_pass_holds_more_images_and_points_than_fit(images_at_once):
     hook.remove()
     assert sorted(set(sizes[2:]))[-1] <= max(images_at_once, 40)
     np.testing.assert_allclose(scores.rho, expected.rho, atol=1e-6)
+
+
+def test_by_default_the_scores_are_of_probabilities_at_32_points():
+    originals, generated, masks = made_pairs()
+    how = (Quadratic(0.1, (3, 4, 4), 2).float(), originals, generated, masks, np.ones(2), FORMAT)
+    default, told = score_pairs(*how), score_pairs(*how, steps=32, on="probability", ig_on="passed")
+    for name, values in vars(default).items():
+        np.testing.assert_array_equal(values, getattr(told, name))
+
+
+def test_at_the_bound_itself_an_image_has_not_passed_and_a_probability_of_0_is_one():
+    model = Quadratic(0.0, (3, 4, 4), 2).float()
+    originals, generated, masks = made_pairs()
+    first = originals.labels[0]
+    psi = score_pairs(model, originals, generated, masks, np.ones(2), FORMAT, ig_on="none").psi
+    scores = score_pairs(model, originals, generated, masks, np.where(np.arange(2) == first, psi[0], 0.0), FORMAT)
+    assert np.isnan(scores.rho[0]) and np.isfinite(scores.rho).any()
+    with torch.no_grad():
+        model.vector *= 1e5
+    everything, nothing = (
+        score_pairs(model, originals, generated, masks, np.ones(2), FORMAT, ig_on=which) for which in ("all", "none")
+    )
+    assert (everything.psi == 0).any()
+    assert np.isfinite(everything.rho).all() and np.isnan(nothing.rho).all()
+
+
+def test_more_points_than_fit_are_taken_in_several_passes():
+    model, sizes = Quadratic(0.3), []
+    images, baselines, targets = pairs(4)
+    expected, _ = integrated_gradients(model, images, baselines, targets, steps=8)
+    model.register_forward_pre_hook(lambda _, inputs: sizes.append(len(inputs[0])))
+    found, _ = integrated_gradients(model, images, baselines, targets, steps=8, internal_batch_size=3)
+    assert max(sizes) <= 3
+    torch.testing.assert_close(found, expected)
+
+
+def test_by_default_eq_4_has_32_points():
+    default, told = (integrated_gradients(Quadratic(0.3), *pairs(), **how)[0] for how in ({}, {"steps": 32}))
+    assert torch.equal(default, told)
+
+
+def test_probabilities_are_compared_in_float64():
+    found = own_class_probability(np.full((2, 2), 0.1, np.float32), np.array([0, 1]))
+    assert found.dtype == np.float64 and found.tolist() == [float(np.float32(0.1))] * 2
 
 
 # ------------------------------------------------------------------------------------------------ verdicts

@@ -86,6 +86,20 @@ def test_a_command_names_a_benchmark_of_a_file_by_its_path(tiny):
     assert open_run(path).elsewhere(pruned="x").options == f"--benchmark {path} --runs runs"
 
 
+def test_a_command_names_the_models_that_were_given(tmp_path):
+    run = open_run("mini-waterbirds", 3, tmp_path, inpainting="models/my pipeline", segmenter=None, classifier="net")
+    assert run.options == (
+        f"--benchmark mini-waterbirds --runs {tmp_path} --inpainting 'models/my pipeline' --classifier net"
+    )
+    with pytest.raises(InputError, match=r"--classifier net --seed 3 --to data\n$"):
+        run.elsewhere(pruned="x").needs("data")
+
+
+def test_an_unknown_stage_is_not_said_to_stand(tiny, finished):
+    with pytest.raises(InputError, match="unknown stage 'mask': choose one of data, erm"):
+        Run(tiny, 0, finished).needs("data", "mask")
+
+
 def test_what_an_arm_lacks_is_not_said_to_be_made_by_the_method(tiny, tmp_path):
     with pytest.raises(InputError, match=r"other/pruned/run\.json is missing"):
         Run(tiny, 0, tmp_path).elsewhere(pruned="other").made("pruned")

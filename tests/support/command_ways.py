@@ -9,20 +9,22 @@ import shlex
 import shutil
 import subprocess
 import sys
+import tempfile
 import tomllib
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from functools import cached_property
 from importlib import import_module
 from pathlib import Path
-from runpy import run_module
+from runpy import run_module, run_path
+from typing import Any
 from unittest import mock
 
 import huggingface_hub.cli.hf
 import pytest
 import yaml
 from chapters import run_notebook
-from commands import blocks
+from commands import blocks, commands
 from few_birds import write_few_birds
 from notebook_cells import read_notebook
 from papermill.cli import _resolve_type
@@ -31,10 +33,12 @@ from pip._internal.commands import create_command
 from plan import Plan
 from snakemake.cli import get_argument_parser, parse_config
 
+from dbb.benchmarks import get_benchmark
 from dbb.benchmarks.published import SD2_INPAINTING
 from dbb.errors import InputError
 from dbb.models.segmenters.choice import GROUNDING_DINO, SAM
 from dbb.notebook import parameter_table
+from dbb.stages.manifest import MANIFEST, read_manifest
 from dbb.store import project_root
 
 ROOT = project_root()
@@ -65,6 +69,7 @@ class Checkout:
             "workflow",
             "notebooks",
             "profiles",
+            "speed",
             "book",
             "tests",
             "_config.yml",
@@ -110,8 +115,32 @@ class Checkout:
     @cached_property
     def masks_of_seed_3(self) -> Path:
         """The stages that README's first command to change something makes, of a few birds."""
-        self.call("dbb.stages", "--seed", "3", "--to", "masks", "--benchmark", self.few_birds)
-        return self.folder / "runs/few-birds/seed3"
+        return self.made_by(next(told for told in commands() if told.startswith("python -m dbb.stages --seed 3 ")))
+
+    def made_by(self, command: str, runs: str = "runs") -> Path:
+        """Run a command for stages, of a few birds; return the folder of its seed, in which its last stage stands.
+
+        runs: the folder of runs if the command names none; other than its default, it is given to the command.
+        """
+        words = shlex.split(command)[2:]
+        asked = dict(zip(words[1::2], words[2::2], strict=True))
+        folder = self.folder / runs / "few-birds" / f"seed{asked['--seed']}"
+        assert not folder.exists()
+        with self.entered():
+            get_benchmark(asked.get("--benchmark", self.few_birds))
+        self.call(*words, "--benchmark", self.few_birds, *(("--runs", runs) if runs != "runs" else ()))
+        assert (folder / asked["--to"] / "run.json").is_file()
+        return folder
+
+    @cached_property
+    def job(self) -> dict[str, Any]:
+        """The manifest that the profile for Kubernetes gives to kubectl."""
+        (self.folder / "bin").mkdir()
+        stand_in = self.folder / "bin/kubectl"
+        stand_in.write_text("#!/bin/sh\ncat\n", encoding="utf-8")
+        stand_in.chmod(0o755)
+        given = "DBB_IMAGE=image DBB_CLAIM=claim DBB_MOUNT=/volume"
+        return yaml.safe_load(self.run(f'PATH="$PWD/bin:$PATH" {given} profiles/kubernetes/submit.sh 1 2 3 1 script'))
 
     @cached_property
     def rules_in_shards(self) -> set[str]:
@@ -128,11 +157,8 @@ def real(command: str, checkout: Checkout) -> None:
 
 
 def stages(command: str, checkout: Checkout) -> None:
-    """Of a few birds: the last stage that the command asks for stands in the end."""
-    assert checkout.masks_of_seed_3
-    words = shlex.split(command)
-    checkout.call(*words[2:], "--benchmark", checkout.few_birds)
-    assert (checkout.masks_of_seed_3 / words[words.index("--to") + 1] / "run.json").is_file()
+    """Of a few birds, into an empty folder: the last stage that the command asks for stands there in the end."""
+    checkout.made_by(command, tempfile.mkdtemp(dir=checkout.folder))
 
 
 def papermill(command: str, checkout: Checkout) -> None:
@@ -163,6 +189,14 @@ def notebook(command: str, checkout: Checkout) -> None:
     assert "made now" in printed or "found, made from the same" in printed
 
 
+def counted(command: str, checkout: Checkout) -> None:
+    """Of a few birds: it prints how many pictures were painted."""
+    checkout.call("dbb.stages", "--seed", "3", "--to", "generated", "--benchmark", checkout.few_birds)
+    manifest = read_manifest(checkout.folder / "runs/few-birds/seed3/generated" / MANIFEST)
+    printed = checkout.run(command.replace("/waterbirds/seed0/", "/few-birds/seed3/"))
+    assert printed.strip() == str((manifest["status"] == "generated").sum())
+
+
 # ------------------------------------------------------------------------------------------------ dry
 
 
@@ -177,18 +211,33 @@ def dry(command: str, checkout: Checkout) -> None:
 
 
 def make(command: str, checkout: Checkout) -> None:
-    """Make says what it would do; there is a program for each line, and Snakemake's lines are tried `dry`."""
+    """Make says what it would do; there is a program for each line, Snakemake's lines are tried `dry`, and the marker
+    that one of pytest's chooses is looked for.
+    """
     lines = checkout.run(f"{command.partition(' && ')[0]} --dry-run").replace("\\\n", "").splitlines()
     assert lines
     for line in lines:
         words = shlex.split(line)
         if words[0] == "snakemake":
             dry(line, checkout)
+        elif words[1:3] == ["-m", "pytest"]:
+            marked(line, checkout)
         else:
             assert shutil.which(words[0], path=os.pathsep.join([str(BIN), os.environ["PATH"]])) or words[0] in (
                 ".venv/bin/python",
                 "uv",
             ), f"no program {words[0]}"
+
+
+def marked(command: str, checkout: Checkout) -> None:
+    """The marker that pytest is to choose, if any, is a known one, and there are tests that bear it."""
+    words = shlex.split(command)[3:]
+    if "-m" in words:
+        marker = words[words.index("-m") + 1]
+        known = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["pytest"]["ini_options"]
+        assert any(line.startswith(f"{marker}:") for line in known["markers"])
+        tests = (path.read_text(encoding="utf-8") for path in ROOT.glob("tests/*/test_*.py"))
+        assert any(re.search(rf"^@pytest\.mark\.{marker}$", text, re.MULTILINE) for text in tests)
 
 
 def profiled(command: str, checkout: Checkout) -> None:
@@ -256,6 +305,18 @@ def helped(command: str, checkout: Checkout) -> None:
     assert ended.value.code == 0
 
 
+def without_gpu(command: str, checkout: Checkout) -> None:
+    """The script takes the words and goes as far as to ask for a GPU."""
+    words = shlex.split(command)[1:]
+    with ExitStack() as stack:
+        stack.enter_context(checkout.entered())
+        stack.enter_context(mock.patch.object(sys, "argv", words))
+        stack.enter_context(mock.patch("torch.cuda.is_available", return_value=False))
+        ended = stack.enter_context(pytest.raises(SystemExit))
+        run_path(words[0], run_name="__main__")
+    assert str(ended.value).startswith("no CUDA GPU here")
+
+
 def pip(command: str, checkout: Checkout) -> None:
     """pip knows the options; the files, the folders and the extras are there."""
     words = shlex.split(re.sub(r"^\w+=\S+ ", "", command.partition(" && ")[0]))
@@ -306,6 +367,26 @@ def exported(command: str, checkout: Checkout) -> None:
     names = re.findall(r"(\w+)=", command)
     asked = re.findall(r"\$\{(\w+):\?", (ROOT / "profiles/kubernetes/submit.sh").read_text(encoding="utf-8"))
     assert names == asked
+
+
+def offline(command: str, checkout: Checkout) -> None:
+    """The Hub's library heeds the variable."""
+    checkout.run(f"{command}; python -c 'from huggingface_hub import constants; assert constants.HF_HUB_OFFLINE'")
+
+
+def mounted(command: str, checkout: Checkout) -> None:
+    """The folder lies in the volume that the line before it names."""
+    [volume] = re.findall(r"DBB_MOUNT=(\S+)", "\n".join(commands()))
+    assert Path(command.removeprefix("cd ")).is_relative_to(volume)
+
+
+def kubectl(command: str, checkout: Checkout) -> None:
+    """Without its cluster: what it names is of the kind, and has the label, that the profile's manifest gives."""
+    _, _, what, *options = shlex.split(command)
+    assert re.split(r"s?(?:/|$)", what)[0] == checkout.job["kind"].lower()
+    if options:
+        chosen, label = options
+        assert chosen == "-l" and label in map("=".join, checkout.job["metadata"]["labels"].items())
 
 
 def venv(command: str, checkout: Checkout) -> None:

@@ -1,8 +1,13 @@
-"""The commands that pages, data cards, notebooks' prose and comments tell a person to type, and that CI types."""
+"""The commands that pages, their generated parts, data cards, notebooks' prose and comments tell a person to type, and
+that CI types.
+"""
 
 import json
 import re
 from collections.abc import Iterator
+from functools import cache
+
+from pages import generated_parts
 
 from dbb.store import project_root
 
@@ -62,6 +67,13 @@ def _pages() -> Iterator[tuple[str, str]]:
             cells = json.loads(text)["cells"]
             text = "\n\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "markdown")
         yield name, text
+    yield from _generated()
+
+
+@cache
+def _generated() -> list[tuple[str, str]]:
+    parts = generated_parts(project_root() / "book")
+    return [(f"book/_generated/{name}", content.decode()) for name, content in parts.items()]
 
 
 def _files(patterns: tuple[str, ...]) -> Iterator[tuple[str, str]]:

@@ -1,6 +1,6 @@
 """Differences and shares of the committed study, with their intervals, for the sentences that stand on them."""
 
-import re
+import ast
 from collections.abc import Callable
 from functools import cache
 
@@ -46,8 +46,11 @@ def table(name: str) -> pd.DataFrame:
 def rows_of(chapter: str) -> int:
     """How many rows a chapter's table of differences with the method has: all that it names but the method."""
     [path] = (project_root() / "notebooks").glob(f"{chapter}-*.ipynb")
-    cells = "".join("".join(cell["source"]) for cell in read_json(path)["cells"])
-    return re.search(r"titles_of\(measured, \w+, (.*?)\)", cells, re.DOTALL).group(1).count(",")
+    cells = ["".join(cell["source"]) for cell in read_json(path)["cells"] if cell["cell_type"] == "code"]
+    calls = (node for cell in cells for node in ast.walk(ast.parse(cell)) if isinstance(node, ast.Call))
+    [call] = (node for node in calls if isinstance(node.func, ast.Name) and node.func.id == "titles_of")
+    _, _, *names = map(ast.unparse, call.args)
+    return len([name for name in names if name != "METHOD"])
 
 
 def less(one: str, other: str, measure: str = "worst_group", rows: int = 1) -> Interval:

@@ -44,7 +44,13 @@ def plan(tmp_path, monkeypatch):
     (tmp_path / "README.md").write_text("<!-- results: x -->\nold\n<!-- end of results -->\nmore")
     monkeypatch.chdir(tmp_path)
     plan = Plan({"benchmark": "mini-waterbirds", "results": "none"})
-    test = {"worst_group": 0.5, "average": 0.5, "weighted_average": 0.5, "group_accuracy": [0.5] * 4}
+    test = {
+        "worst_group": 0.5,
+        "average": 0.5,
+        "weighted_average": 0.5,
+        "full_weighted_average": None,
+        "group_accuracy": [0.5] * 4,
+    }
     for stage in NOTEBOOKS:
         folder = "data" if stage == "data" else f"seed0/{stage}"
         write_json(
