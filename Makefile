@@ -57,4 +57,5 @@ clean:  ## forget the miniature's runs and the builds; other benchmarks' runs an
 	$(PYTHON) -m venv .venv
 	@.venv/bin/python workflow/install.py requirements.lock
 	.venv/bin/python -m pip install --quiet --no-deps --no-build-isolation -e .
+	@mkdir -p .venv/etc/ipython && cp workflow/ipython_kernel_config.json .venv/etc/ipython/  # kernels warn of TCP
 	touch $@

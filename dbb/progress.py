@@ -6,6 +6,7 @@ import os
 import sys
 import time
 from collections.abc import Iterable, Iterator, Sized
+from contextlib import suppress
 from pathlib import Path
 from typing import Protocol, TypeVar
 
@@ -73,7 +74,7 @@ class Bar:
     """A bar of tqdm, gone when the loop is done; where nobody knows how many items there are, the time alone."""
 
     def __init__(self, label: str, total: int | None) -> None:
-        form = f"{{desc}} [{{elapsed}}]{ERASE}" if total is None else None
+        form = ("{desc} [{elapsed}]" if total is None else "{l_bar}{bar}{r_bar}") + ERASE
         self._bar = tqdm(desc=label, total=total, leave=False, file=sys.stderr, dynamic_ncols=True, bar_format=form)
         self._due = 0.0
 
@@ -121,20 +122,22 @@ class Report:
     def update(self, done: int) -> None:
         """Write the file, unless that was just done."""
         if (now := time.monotonic()) >= self._due:
-            partial = self._path.with_suffix(".partial")
-            partial.write_text(json.dumps([self._label, done, self._total]), encoding="utf-8")
-            partial.replace(self._path)
+            with suppress(OSError):  # a full disk, a cleaned folder: no reason to stop what is being computed
+                partial = self._path.with_suffix(".partial")
+                partial.write_text(json.dumps([self._label, done, self._total]), encoding="utf-8")
+                partial.replace(self._path)
             self._due = now + SHOWN_S
 
     def close(self) -> None:
         """Remove it."""
-        self._path.unlink(missing_ok=True)
+        with suppress(OSError):
+            self._path.unlink()
 
 
 def read_report(path: Path) -> tuple[str, int, int | None] | None:
     """Return the label, the items done and all there are of the loop that runs; None: there is none."""
     try:
         label, done, total = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
+    except (OSError, ValueError):
         return None
     return label, done, total

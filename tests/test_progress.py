@@ -100,3 +100,12 @@ def test_a_loop_that_fails_is_no_longer_reported(tmp_path, monkeypatch):
             assert progress.read_report(path) == ("numbers", 0, 3)
             1 / number
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_report_that_cannot_be_written_stops_nothing(tmp_path, monkeypatch):
+    gone = tmp_path / "gone/loop.json"
+    monkeypatch.setenv(progress.REPORT, str(gone))
+    assert list(progress.track(range(3), "images")) == [0, 1, 2]
+    assert progress.read_report(gone) is None
+    (tmp_path / "half.json").write_text('["images", 1')
+    assert progress.read_report(tmp_path / "half.json") is None

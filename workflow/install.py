@@ -5,6 +5,7 @@ a terminal alone, so it is given one of its own, whose latest line is shown. Run
 yet, so it needs only what comes with Python.
 """
 
+import codecs
 import os
 import pty
 import re
@@ -24,14 +25,14 @@ def told(lines: Iterable[str], wanted: int) -> Iterator[str]:
     """Yield what to show at each of pip's lines: how many packages it has come to, of those ``wanted`` that this
     system takes, and which; at a line of a bar, the bar.
     """
-    counts, head = Counter[str](), ""
+    counts, head = Counter[bool](), ""  # collected, and got
     for line in lines:
         step = next((step for step in STEPS if line.startswith(step)), None)
         if line.startswith("Ignoring"):
             wanted -= 1
         elif step is not None and ".metadata" not in line:
-            counts[step] += 1
-            head = f"[{counts[step]}/{wanted}] {TAIL.sub('', line)}"
+            counts[step == "Collecting"] += 1
+            head = f"[{counts[step == 'Collecting']}/{wanted}] {TAIL.sub('', line)}"
         elif line.startswith("Installing"):
             head = f"Installing {wanted} packages"
         yield f"{head} {line}" if "━" in line else head
@@ -39,7 +40,7 @@ def told(lines: Iterable[str], wanted: int) -> Iterator[str]:
 
 def lines_of(terminal: int) -> Iterator[str]:
     """Yield the lines, and the states of bars, that a process writes to its terminal, until it ends."""
-    rest = ""
+    rest, decoder = "", codecs.getincrementaldecoder("utf-8")("replace")
     while True:
         try:
             data = os.read(terminal, 65536)
@@ -47,7 +48,7 @@ def lines_of(terminal: int) -> Iterator[str]:
             data = b""
         if not data:
             return
-        *whole, rest = re.split(r"[\r\n]+", rest + data.decode(errors="replace"))
+        *whole, rest = re.split(r"[\r\n]+", rest + decoder.decode(data))
         yield from (CONTROLS.sub("", line).strip() for line in whole)
 
 
@@ -69,4 +70,7 @@ def install(lock: Path) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(install(Path(sys.argv[1])))
+    try:
+        sys.exit(install(Path(sys.argv[1])))
+    except KeyboardInterrupt:
+        sys.exit("\nstopped; the same command begins again, with what pip has kept")

@@ -230,7 +230,8 @@ def _told(changes: list[str], seconds: float) -> str:
     if not changes:
         return "found as it is"
     why = "it was not there" if changes == ["page"] else f"{', '.join(changes)} changed"
-    return f"executed in {seconds:.0f} s, since {why}"
+    took = f"{seconds:.0f} s" if seconds < 600 else f"{seconds / 60:.0f} min"
+    return f"executed in {took}, since {why}"
 
 
 if __name__ == "__main__":

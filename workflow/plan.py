@@ -13,6 +13,7 @@ from stage_table import READS, STAGES, TAKES
 from dbb.benchmarks import get_benchmark
 from dbb.benchmarks.entry import Benchmark
 from dbb.store import NOTEBOOKS, READINGS, resolve
+from dbb.study.folder import has_study
 
 GENERATE = NOTEBOOKS["generated"]
 
@@ -41,7 +42,7 @@ class Plan:
     @property
     def readings(self) -> tuple[str, ...]:
         """The notebooks on the study, where its results are there for this benchmark."""
-        return READINGS if (resolve(self.results) / self.benchmark.name).is_dir() else ()
+        return READINGS if has_study(resolve(self.results) / self.benchmark.name) else ()
 
     @property
     def folder(self) -> str:
@@ -65,11 +66,14 @@ class Plan:
         return f"{self.folder}{own}/pages/{notebook}{part}.ipynb"
 
     def place(self, notebook: str, seed: int | None = None) -> str:
-        """Return which page of how many this is, e.g. "3/12"; ``seed``: of its run, where it is not the book's."""
-        seed = self.seed if seed is None else seed
-        seeds = dict.fromkeys((self.seed, *self.seeds, seed))
-        paths = list(dict.fromkeys(self.path(name, own) for own in seeds for name in (*READS, *self.readings)))
-        return f"{paths.index(self.path(notebook, seed)) + 1}/{len(paths)}"
+        """Return which page of how many of its run this is, e.g. "3/12", with the seed where the plan has several.
+
+        Args:
+            seed: of its run; None: a page of all runs, or of the book's.
+        """
+        names = (*READS, *self.readings)
+        of = f"seed {seed}, " if seed is not None and len(self.seeds) > 1 else ""
+        return f"{of}{names.index(notebook) + 1}/{len(names)}"
 
     def before(self, notebook: str) -> list[str]:
         """Return the notebooks whose stages a page reads."""

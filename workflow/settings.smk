@@ -57,7 +57,7 @@ def handed(notebook):
 
 def place(notebook):
     """Which page of how many it is."""
-    return lambda wildcards: PLAN.place(notebook, int(getattr(wildcards, "seed", PLAN.seed)))
+    return lambda wildcards: PLAN.place(notebook, int(wildcards.seed) if "seed" in wildcards.keys() else None)
 
 
 def device(notebook):

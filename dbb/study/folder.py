@@ -11,6 +11,11 @@ STUDY = "study.json"
 """Written last: a folder that holds it holds the other files too."""
 
 
+def has_study(folder: Path) -> bool:
+    """Return whether a benchmark's folder of results holds a study, and not single runs alone."""
+    return (folder / STUDY).is_file()
+
+
 def study_folder(results: str | Path, benchmark: str) -> Path:
     """Return the folder of a benchmark's study, by the benchmark's name or the path of its file.
 
@@ -18,7 +23,7 @@ def study_folder(results: str | Path, benchmark: str) -> Path:
         InputError: with the command that runs the study, where there is none.
     """
     folder = resolve(results) / get_benchmark(benchmark).name
-    if not (folder / STUDY).is_file():
+    if not has_study(folder):
         given = shlex.join([f"benchmark={benchmark}", f"results={results}"])
         raise InputError(
             f"{folder} holds no study. This runs it, in hours:\n\n"

@@ -99,7 +99,16 @@ def test_the_chapters_on_the_study_are_made_where_its_results_are():
     assert len(Plan(DEFAULTS | {"benchmark": "data/example/example.yml"}).pages(0)) == 8
 
 
-def test_a_page_knows_its_place_among_those_of_all_seeds():
+def test_single_runs_among_the_results_are_no_study(tmp_path):
+    (tmp_path / "waterbirds").mkdir()
+    (tmp_path / "waterbirds/results.csv").write_text("")
+    plan = Plan({"benchmark": "waterbirds", "results": str(tmp_path)})
+    assert plan.readings == ()
+    (tmp_path / "waterbirds/study.json").write_text("{}")
+    assert len(plan.readings) == 4
+
+
+def test_a_page_knows_its_place_among_those_of_its_run():
     one = Plan({"benchmark": "mini-waterbirds"})
     assert [one.place("01-data"), one.place("08-results"), one.place("12-tokens-and-selection")] == [
         "1/12",
@@ -107,5 +116,9 @@ def test_a_page_knows_its_place_among_those_of_all_seeds():
         "12/12",
     ]
     two = Plan({"benchmark": "mini-waterbirds", "results": "none", "seed": 1, "seeds": "1,2"})
-    assert [two.place("01-data"), two.place("08-results", 1), two.place("02-erm", 2)] == ["1/15", "8/15", "9/15"]
-    assert two.place("02-erm", 7) == "16/22", "a seed that was not planned, asked for by its path"
+    assert [two.place("01-data"), two.place("08-results", 1), two.place("02-erm", 2)] == [
+        "1/8",
+        "seed 1, 8/8",
+        "seed 2, 2/8",
+    ]
+    assert two.place("02-erm", 7) == "seed 7, 2/8", "a seed that was not planned, asked for by its path"

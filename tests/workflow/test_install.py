@@ -29,8 +29,8 @@ def test_a_line_tells_which_package_of_how_many_and_how_far_it_has_come():
         "[1/2] Collecting numpy==2.5.0",
         "[2/2] Collecting torch==2.15.0",
         "[1/2] Downloading numpy-2.5.0",
-        "[1/2] Using cached torch-2.15.0",
-        "[1/2] Using cached torch-2.15.0 ━━━━━━━━━━ 300.1/900.0 MB 9.9 MB/s eta 0:01:01",
+        "[2/2] Using cached torch-2.15.0",
+        "[2/2] Using cached torch-2.15.0 ━━━━━━━━━━ 300.1/900.0 MB 9.9 MB/s eta 0:01:01",
         "Installing 2 packages",
         "Installing 2 packages",
     ]
