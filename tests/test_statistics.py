@@ -162,6 +162,33 @@ def test_a_faulty_table_is_refused_with_its_line(tmp_path, text, words):
         read_results(path)
 
 
+def test_names_of_digits_stay_text_and_a_fault_is_named_with_its_own_line(tmp_path):
+    head, path = "benchmark,arm,seed,split,measure,value\n", tmp_path / "results.csv"
+    path.write_text(head + "01,007,1,test,10,0.5\n")
+    assert read_results(path)[["benchmark", "arm", "measure"]].values.tolist() == [["01", "007", "10"]]
+    path.write_text(head + "b,a,1,test,m,1\nb,a,2,test,m,much\n")
+    with pytest.raises(InputError, match=r"line 3: 'b, a, 2, test, m, much' has a seed or a value that is no number$"):
+        read_results(path)
+    path.write_text(head + "b,a,1,test,m,1\nb,a,2,test,m,1\nb,a,2,test,m,1\n")
+    with pytest.raises(InputError, match=r"line 4: 'b, a, 2, test, m, 1' says again what an earlier row says$"):
+        read_results(path)
+
+
+def test_shares_are_told_in_percent_of_the_split_and_at_the_level_that_is_asked():
+    results = pd.concat(
+        [
+            table(("one", 1, 0.2), ("one", 2, 0.3), ("other", 1, 0.19), ("other", 2, 0.3)),
+            table(("one", 1, 0.5), ("one", 2, 0.6), ("other", 1, 0.2), ("other", 2, 0.1), split="val"),
+        ]
+    )
+    assert percent(results, "one", "worst_group").mean == pytest.approx(25)
+    assert percent(results, "one", "worst_group", "val").mean == pytest.approx(55)
+    assert paired(results, "one", "other", split="val").mean == pytest.approx(40)
+    usual, strict = (paired(results, "one", "other", level=level) for level in (0.95, 0.99))
+    assert strict.high - strict.low > usual.high - usual.low
+    assert wilson(0.5, 10).mean == 0.5 and wilson(0.5, 10, 100).mean == 50
+
+
 def test_missing_results_are_named(tmp_path):
     with pytest.raises(InputError, match=r"results\.csv is missing.*make results"):
         read_results(tmp_path / "results.csv")

@@ -169,17 +169,17 @@ def describe_bound(rho: np.ndarray, change: np.ndarray, on: Literal["probability
         return "No pair was scored."
     gap = np.abs(rho - change)
     text = (
-        f"Over {len(rho):,} pairs the integral of {steps} points is off by {gap.mean():.4f} on average, and by "
-        f"{gap.max():.4f} at most."
+        f"Over {len(rho):,} pairs ρ, by an integral of {steps} points, differs from the change by {gap.mean():.4f} on "
+        f"average, and by {gap.max():.4f} at most."
     )
     if on == "logit":
         return text
-    beyond = np.abs(rho) > 1
+    beyond = np.abs(rho) > 1 + 1e-6  # float32's rounding is no error of the integral
     if not beyond.any():
         return f"{text} No ρ lies beyond ±1, the bound of a difference of two probabilities."
     return (
-        f"{text} By that error, {beyond.mean():.1%} of the pairs have a ρ beyond ±1, the bound of a difference of "
-        f"two probabilities, the farthest {np.abs(rho).max():.3f}."
+        f"{text} By its error, {beyond.mean():.1%} of the pairs have a ρ beyond ±1, the bound of a difference of two "
+        f"probabilities, the farthest {np.abs(rho).max():.3f}."
     )
 
 

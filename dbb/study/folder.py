@@ -3,12 +3,15 @@
 import shlex
 from pathlib import Path
 
-from dbb.benchmarks import get_benchmark
+from dbb.benchmarks import Benchmark, get_benchmark
 from dbb.errors import InputError
 from dbb.store import resolve
 
 STUDY = "study.json"
 """Written last: a folder that holds it holds the other files too."""
+
+WRITTEN_ON = "mini-waterbirds"
+"""The benchmark whose results the prose of the study's chapters tells of."""
 
 
 def has_study(folder: Path) -> bool:
@@ -30,3 +33,11 @@ def study_folder(results: str | Path, benchmark: str) -> Path:
             f"    snakemake --cores all study_results --config {given}\n"
         )
     return folder
+
+
+def note_on_prose(benchmark: Benchmark) -> None:
+    """Show, on the page of another benchmark, that the text was written on mini-Waterbirds' results."""
+    if benchmark.name != WRITTEN_ON:
+        from IPython.display import Markdown, display
+
+        display(Markdown(f"*Tables and figures are of {benchmark.title}; what the text concludes is of {WRITTEN_ON}.*"))

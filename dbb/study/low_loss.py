@@ -15,7 +15,7 @@ SHUFFLES = 200
 """The batches' ranking is a draw: its counts are means over so many."""
 
 
-RANKINGS = {"own loss (paper)": OWN_LOSS, f"batches of {RELEASED_BATCH} (released code)": BATCH_LOSS}
+RANKINGS = {"own loss, the paper's": OWN_LOSS, f"batches of {RELEASED_BATCH}, the released code's": BATCH_LOSS}
 """What tables call the rankings."""
 
 

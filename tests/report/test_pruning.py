@@ -109,8 +109,9 @@ def test_path_keeps_pictures_above_the_curve():
 
 def test_attributions_beyond_the_bound_of_a_difference_are_told():
     told = pruning.describe_bound(np.array([0.5, 1.2, -0.1, 0.9]), np.array([0.5, 0.9, 0.0, 0.9]), "probability", 32)
-    assert "off by 0.1000 on average, and by 0.3000 at most" in told
+    assert "differs from the change by 0.1000 on average, and by 0.3000 at most" in told
     assert "25.0% of the pairs" in told and "1.200" in told
     assert "No ρ lies beyond" in pruning.describe_bound(np.array([0.5]), np.array([0.5]), "probability", 32)
+    assert "No ρ lies beyond" in pruning.describe_bound(np.array([1 + 1e-7]), np.array([1.0]), "probability", 32)
     assert "bound" not in pruning.describe_bound(np.array([1.5]), np.array([1.4]), "logit", 32)
     assert pruning.describe_bound(np.zeros(0), np.zeros(0), "logit", 32) == "No pair was scored."

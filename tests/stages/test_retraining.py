@@ -18,8 +18,8 @@ from dbb.input_format import InputFormat
 from dbb.models.classifier import load_classifier, load_trained, predict_logits
 from dbb.stages import retraining
 from dbb.stages.manifest import MANIFEST, generated_set, read_manifest
-from dbb.stages.retraining import ddb_loss, kept_counts, retrain, retrained
-from dbb.stages.run import model_identity
+from dbb.stages.retraining import ddb_loss, kept_counts, read_all, read_kept, retrain, retrained
+from dbb.stages.run import Run, model_identity
 from dbb.training import loop
 from dbb.transforms import evaluation_input
 
@@ -310,3 +310,14 @@ def test_the_record_says_what_the_stage_was_made_from(tiny, anew):
         "pruned/*",
     }
     assert made_from["models"] == {"classifier": model_identity(tiny.classifier)}
+
+
+def test_generated_images_keep_their_source_s_place(tiny, finished):
+    run = Run(tiny, 0, finished, "cpu")
+    train = run.split("train")
+    for images, which in ((read_kept(run)[1], "pruned"), (read_all(run), "generated")):
+        rows = read_manifest(run.folder(which) / MANIFEST)
+        rows = rows[rows["reason"] == "kept"] if which == "pruned" else rows[rows["status"] == "generated"]
+        assert len(images) == len(rows) > 0 and images.ids.tolist() == rows["image"].tolist()
+        places = [train.attributes[train.ids.tolist().index(i)] for i in rows["source_id"]]
+        assert images.groups.tolist() == [2 * c + a for c, a in zip(rows["target_class"], places, strict=True)]
