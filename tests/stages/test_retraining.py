@@ -5,6 +5,7 @@ from copy import deepcopy
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from hypothesis import given
@@ -17,7 +18,7 @@ from dbb.errors import InputError
 from dbb.input_format import InputFormat
 from dbb.models.classifier import load_classifier, load_trained, predict_logits
 from dbb.stages import retraining
-from dbb.stages.manifest import MANIFEST, generated_set, read_manifest
+from dbb.stages.manifest import MANIFEST, generated_set, read_manifest, write_manifest
 from dbb.stages.retraining import ddb_loss, kept_counts, read_all, read_kept, retrain, retrained
 from dbb.stages.run import Run, model_identity
 from dbb.training import loop
@@ -321,3 +322,12 @@ def test_generated_images_keep_their_source_s_place(tiny, finished):
         assert len(images) == len(rows) > 0 and images.ids.tolist() == rows["image"].tolist()
         places = [train.attributes[train.ids.tolist().index(i)] for i in rows["source_id"]]
         assert images.groups.tolist() == [2 * c + a for c, a in zip(rows["target_class"], places, strict=True)]
+
+
+def test_what_pruning_has_not_decided_is_not_kept(tiny, runs):
+    run = Run(tiny, 0, runs, "cpu")
+    manifest = read_manifest(run.folder("pruned") / MANIFEST)
+    manifest["kept"] = pd.array([pd.NA, True, False, pd.NA, True], "boolean")
+    write_manifest(run.folder("pruned") / MANIFEST, manifest)
+    rows, images = read_kept(run)
+    assert rows["image"].tolist() == images.ids.tolist() == [1, 4]
