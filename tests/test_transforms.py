@@ -9,7 +9,16 @@ from torchvision.transforms.functional import center_crop, resized_crop
 
 from dbb.errors import InputError
 from dbb.input_format import InputFormat
-from dbb.transforms import AREAS, RATIOS, centre, normalise, random_boxes, resized_crops, training_input
+from dbb.transforms import (
+    AREAS,
+    RATIOS,
+    centre,
+    evaluation_input,
+    normalise,
+    random_boxes,
+    resized_crops,
+    training_input,
+)
 
 FORMAT = InputFormat(24, (0.5, 0.4, 0.3), (0.2, 0.25, 0.3), margin=8)
 
@@ -84,3 +93,21 @@ def test_the_same_generator_draws_the_same(augmentation):
 def test_an_unknown_augmentation_is_refused():
     with pytest.raises(InputError, match="unknown augmentation 'colour'"):
         training_input(pixels(), FORMAT, "colour", generator())
+
+
+def test_the_classifier_s_input_is_the_centre_in_shares_of_255_less_the_mean_over_the_deviation():
+    input_format = InputFormat(4, (0.4, 0.5, 0.6), (0.2, 0.25, 0.3), margin=2)
+    pixels = torch.randint(0, 256, (3, 3, 8, 8), generator=torch.Generator().manual_seed(0)).to(torch.uint8)
+    found = evaluation_input(pixels, input_format)
+    assert found.shape == (3, 3, 4, 4) and found.dtype == torch.float32
+    for channel, (mean, std) in enumerate(zip(input_format.mean, input_format.std, strict=True)):
+        expected = (pixels[:, channel, 2:6, 2:6].double() / 255 - mean) / std
+        torch.testing.assert_close(found[:, channel].double(), expected, rtol=0, atol=1e-5)
+
+
+def test_crops_are_mirrored_half_of_the_time():
+    input_format = InputFormat(8, (0.0,) * 3, (1 / 255,) * 3)
+    ramp = (torch.arange(8) * 30).to(torch.uint8).expand(200, 3, 8, 8)
+    images = training_input(ramp, input_format, "crop", torch.Generator().manual_seed(0))
+    falling = (images[:, 0, 4, 0] > images[:, 0, 4, -1]).float().mean()
+    assert 0.4 < falling < 0.6

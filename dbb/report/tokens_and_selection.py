@@ -48,7 +48,7 @@ def selection_figure(table: pd.DataFrame, classes: Sequence[str]) -> Figure:
 
 def selection_table(table: pd.DataFrame, classes: Sequence[str]) -> pd.DataFrame:
     """Return Table 4 in these terms, a row per class and K: minority images among the K first, means over the seeds, by
-    own loss, by batches and at random; and how many more, or with a minus fewer, each ranking takes than a choice at
+    own loss and by batches; and how many more, or with a minus fewer, each ranking takes than a choice at
     random, and the batches' than own loss, paired by seed, with intervals.
 
     Args:
@@ -70,7 +70,6 @@ def selection_table(table: pd.DataFrame, classes: Sequence[str]) -> pd.DataFrame
                     "K": k,
                     OWN_LOSS: taken[OWN_LOSS].mean(),
                     BATCH_LOSS: taken[BATCH_LOSS].mean(),
-                    "at random": k * share,
                     **{name: str(difference) for name, difference in more.items()},
                 }
             )

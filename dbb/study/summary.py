@@ -26,7 +26,7 @@ def study_summary(results: Path, benchmark: str = "mini-waterbirds") -> str:
     measured = measured[measured["seed"] != CHOICE_SEED]
     table = effect_table(measured, {arm: TITLES[arm] for arm in SHOWN}, ERM)
     columns = ["seeds", "worst group", "average", table.columns[-1]]
-    rows = [[title, *map(str, row)] for title, row in zip(table.index, table[columns].to_numpy(), strict=True)]
+    rows = [[title, *map(_unbroken, row)] for title, row in zip(table.index, table[columns].to_numpy(), strict=True)]
     seeds = ", ".join(map(str, seeds_of(measured, METHOD)))
     caption = (
         f"Test accuracy on {get_benchmark(benchmark).title} over the seeds {seeds}, on which no setting was "
@@ -34,3 +34,8 @@ def study_summary(results: Path, benchmark: str = "mini-waterbirds") -> str:
         "model, in points."
     )
     return f"{caption}\n\n{markdown_table(['', *columns], rows)}\n"
+
+
+def _unbroken(cell: object) -> str:
+    """An interval stays on one line, where its column is narrow."""
+    return str(cell).replace(", ", ",\N{NO-BREAK SPACE}")
