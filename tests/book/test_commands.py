@@ -134,12 +134,19 @@ TABLE = (
             "python -m dbb.data verify metashift",
             "python -m dbb.study seed 1",
             "python -m dbb.study collect",
+            "python -m dbb.results waterbirds",
+            "python -m dbb.pretraining.cards",
         ),
     ),
     (
         helped,
         "named without its options, trains for hours, or writes what the repository holds",
-        ("python -m dbb.stages", "python -m dbb.pretraining", "python data/example/make.py"),
+        (
+            "python -m dbb.stages",
+            "python -m dbb.pretraining",
+            "python -m dbb.pretraining MODEL",
+            "python data/example/make.py",
+        ),
     ),
     (without_gpu, "needs a GPU", ("python speed/true_size.py",)),
     (

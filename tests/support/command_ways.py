@@ -43,7 +43,12 @@ from dbb.store import project_root
 
 ROOT = project_root()
 BIN = Path(sys.executable).parent
-MOCKED = {"dbb.data": ("get", "verify"), "dbb.study": ("run_seed", "collect")}
+MOCKED = {
+    "dbb.data": ("get", "verify"),
+    "dbb.study": ("run_seed", "collect"),
+    "dbb.results": ("collect_runs", "write_results"),
+    "dbb.pretraining.cards": ("render_all", "painter_sheet", "segmenter_sheet", "write_card"),
+}
 """Module -> the functions by which its command line begins to work."""
 
 TINY_NOTEBOOK = {"05-generate": {"slow_steps": 1, "compared": 1, "shown": 1}}
@@ -285,7 +290,8 @@ def _takes(notebook: str, plan: Plan) -> None:
 def parsed(command: str, checkout: Checkout) -> None:
     """Its own command line takes it; the work is left out."""
     module, *words = shlex.split(command)[2:]
-    main = import_module(f"{module}.__main__")
+    program = import_module(module)
+    main = import_module(f"{module}.__main__") if hasattr(program, "__path__") else program
     with ExitStack() as stack:
         stack.enter_context(checkout.entered())
         stack.enter_context(mock.patch.object(sys, "argv", [module, *words]))

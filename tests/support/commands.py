@@ -1,7 +1,8 @@
-"""The commands that pages, their generated parts, data cards, notebooks' prose and comments tell a person to type, and
-that CI types.
+"""The commands that pages, their generated parts, what modules say of themselves on the page of the API, data cards,
+notebooks' prose and comments tell a person to type, and that CI types.
 """
 
+import ast
 import json
 import re
 from collections.abc import Iterator
@@ -11,6 +12,7 @@ from pages import generated_parts
 
 from dbb.store import project_root
 
+MODULES = "dbb/**/*.py"
 PAGES = ("*.md", "book/*.md", "data/*/README.md", "notebooks/*.ipynb")
 COMMENTS = ("Snakefile", "environment.yml", "workflow/config.yml", "profiles/*/*")
 CI = (".ci/run", ".github/workflows/*.yml")
@@ -73,7 +75,9 @@ def _pages() -> Iterator[tuple[str, str]]:
 @cache
 def _generated() -> list[tuple[str, str]]:
     parts = generated_parts(project_root() / "book")
-    return [(f"book/_generated/{name}", content.decode()) for name, content in parts.items()]
+    modules = ((name, text) for name, text in _files((MODULES,)) if not name.endswith("__main__.py"))
+    docstrings = [(name, ast.get_docstring(ast.parse(text)) or "") for name, text in modules]
+    return docstrings + [(f"book/_generated/{name}", content.decode()) for name, content in parts.items()]
 
 
 def _files(patterns: tuple[str, ...]) -> Iterator[tuple[str, str]]:
