@@ -8,7 +8,7 @@ import pytest
 import torch
 from standins import bright_and_dark, make_backbone
 
-from dbb.benchmarks import TrainingSettings
+from dbb.benchmarks import Benchmark, TrainingSettings
 from dbb.errors import InputError
 from dbb.input_format import InputFormat
 from dbb.models.classifier import load_classifier, load_trained, predict_logits, save_classifier
@@ -195,3 +195,12 @@ def test_the_record_says_what_the_stage_was_made_from(tiny, anew):
     assert made_from["settings"].items() >= {"epochs": 2, "learning_rate": 4e-3, "precision": "float32"}.items()
     assert set(made_from["inputs"]) == {"data/train", "data/val", "data/test"}
     assert made_from["models"] == {"classifier": model_identity(tiny.classifier)}
+
+
+def test_where_training_is_on_a_part_of_the_split_both_weighted_averages_are_measured(anew, monkeypatch):
+    counts = (100, 50, 30, 20)
+    monkeypatch.setattr(Benchmark, "full_train_counts", counts)
+    metrics = anew(erm.erm)[1].metrics
+    for split in ("train", "val", "test"):
+        expected = np.average(metrics[split]["group_accuracy"], weights=counts)
+        assert metrics[split]["full_weighted_average"] == pytest.approx(expected)

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from standins import bright_and_dark, make_backbone
 
-from dbb.benchmarks import RetrainingSettings
+from dbb.benchmarks import Benchmark, RetrainingSettings
 from dbb.data.images import ArrayPixels
 from dbb.errors import InputError
 from dbb.input_format import InputFormat
@@ -331,3 +331,12 @@ def test_what_pruning_has_not_decided_is_not_kept(tiny, runs):
     write_manifest(run.folder("pruned") / MANIFEST, manifest)
     rows, images = read_kept(run)
     assert rows["image"].tolist() == images.ids.tolist() == [1, 4]
+
+
+def test_where_training_is_on_a_part_of_the_split_both_weighted_averages_are_measured(anew, monkeypatch):
+    counts = (100, 50, 30, 20)
+    monkeypatch.setattr(Benchmark, "full_train_counts", counts)
+    metrics = anew(retrained)[1].metrics
+    for measured in (metrics["before"]["val"], metrics["val"], metrics["test"]):
+        expected = np.average(measured["group_accuracy"], weights=counts)
+        assert measured["full_weighted_average"] == pytest.approx(expected)
