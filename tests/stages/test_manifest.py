@@ -2,6 +2,7 @@
 
 import numpy as np
 import pandas as pd
+import pyarrow.parquet as pq
 import pytest
 import torch
 from PIL import Image
@@ -81,9 +82,12 @@ def test_bad_files_are_named(tmp_path) -> None:
     (tmp_path / "manifest.parquet").write_bytes(b"PAR1")
     with pytest.raises(InputError, match="corrupt"):
         read_manifest(tmp_path / "manifest.parquet")
-    with pytest.raises(InputError, match="lacks rho"):
+    with pytest.raises(InputError, match=r"/m\.parquet is no manifest, it lacks rho"):
         write_manifest(tmp_path / "m.parquet", rows().drop(columns="rho"))
     assert not (tmp_path / "m.parquet").exists()
+    rows().drop(columns=["psi", "change"]).to_parquet(tmp_path / "old.parquet")
+    with pytest.raises(InputError, match=r"/old\.parquet is no manifest, it lacks psi, change"):
+        read_manifest(tmp_path / "old.parquet")
     manifest = rows()
     save(tmp_path, manifest)
     (tmp_path / "images/000001.png").write_bytes(b"nothing")
@@ -92,3 +96,16 @@ def test_bad_files_are_named(tmp_path) -> None:
     (tmp_path / "images/000001.png").unlink()
     with pytest.raises(InputError, match=r"000001\.png is missing.*05-generate again"):
         load_generated(tmp_path, manifest, SIZE)
+
+
+def test_a_selection_of_rows_is_written_without_the_places_it_came_from(tmp_path) -> None:
+    write_manifest(tmp_path / "m.parquet", rows().iloc[[2, 0]])
+    assert pq.read_schema(tmp_path / "m.parquet").names == list(COLUMNS)
+
+
+def test_a_grey_picture_has_three_channels_too(tmp_path) -> None:
+    manifest = rows(1)
+    (tmp_path / "images").mkdir()
+    Image.new("L", (SIZE, SIZE), 77).save(tmp_path / manifest["file"].iloc[0])
+    assert (load_generated(tmp_path, manifest, SIZE) == 77).all()
+    assert load_generated(tmp_path, manifest, SIZE).shape == (1, 3, SIZE, SIZE)
