@@ -476,7 +476,7 @@ ALL = set(STAGES)
         ("models/inpainting.py", 'timestep_spacing="trailing"', 'timestep_spacing="leading"', {"tokens", "generated"}),
         ("stages/pruning.py", '> manifest["P"]', '>= manifest["P"]', {"pruned"}),
         ("stages/retraining.py", "[1.0, *gammas]", "[2.0, *gammas]", {"retrained"}),
-        ("models/classifier.py", "in_features ** -0.5", "in_features ** -0.4", {"erm", "pruned", "retrained"}),
+        ("models/classifier.py", "in_features**-0.5", "in_features**-0.4", {"erm", "pruned", "retrained"}),
         ("stages/manifest.py", 'convert("RGB")', 'convert("L")', {"pruned", "retrained"}),
         ("stages/outputs.py", "double().softmax(1)", "double().softmax(-1)", {"erm", "pruned"}),
         ("data/images.py", "self.n_attributes * self.labels", "self.labels * self.n_attributes", ALL),

@@ -102,6 +102,7 @@ TABLE = (
             "make links",
             "make lint",
             "make lock",
+            "make mutants",
             "make publish",
             "make html",
             "make lab",

@@ -219,7 +219,9 @@ def make(command: str, checkout: Checkout) -> None:
     """Make says what it would do; there is a program for each line, Snakemake's lines are tried `dry`, and the marker
     that one of pytest's chooses is looked for.
     """
-    lines = checkout.run(f"{command.partition(' && ')[0]} --dry-run").replace("\\\n", "").splitlines()
+    # Under `make test` a make of its own would say where it enters and leaves.
+    alone = f"env -u MAKEFLAGS -u MAKELEVEL {command.partition(' && ')[0]} --dry-run"
+    lines = checkout.run(alone).replace("\\\n", "").splitlines()
     assert lines
     for line in lines:
         words = shlex.split(line)
