@@ -67,7 +67,8 @@ def track(iterable: Iterable[T], label: str, total: int | None = None) -> Iterat
 
 def display(label: str, total: int | None) -> Display:
     """Return a bar where stderr is a terminal, and otherwise lines of the logger "dbb.progress", level INFO."""
-    return Bar(label, total) if sys.stderr.isatty() else Lines(label, total)
+    terminal = sys.stderr is not None and sys.stderr.isatty()
+    return Bar(label, total) if terminal else Lines(label, total)
 
 
 class Bar:

@@ -91,8 +91,9 @@ def make_or_load(
 ) -> Made:
     """Return the stage in ``folder``: as it stands where its record matches, else made by ``make``.
 
-    An earlier record is removed before the making begins, so one that exists belongs to a stage that ended well. One
-    process makes a stage at a time; others wait for it and load.
+    An earlier record is removed before the making begins, so one that exists belongs to a stage that ended well. Where
+    the making fails and left the earlier files as they were, the record comes back: a mistyped setting loses nothing.
+    One process makes a stage at a time; others wait for it and load.
 
     Args:
         made_from: all that its files depend on, JSON values.
@@ -107,7 +108,12 @@ def make_or_load(
         (folder / RECORD).unlink(missing_ok=True)
         started, clock = datetime.now(UTC), time.perf_counter()
         run = StageRun(folder, made_from)
-        make(run)
+        try:
+            make(run)
+        except BaseException:
+            if before is not None and _damaged(folder, before) is None:
+                write_json(folder / RECORD, before)
+            raise
         write_json(
             folder / RECORD,
             {

@@ -109,3 +109,9 @@ def test_a_report_that_cannot_be_written_stops_nothing(tmp_path, monkeypatch):
     assert progress.read_report(gone) is None
     (tmp_path / "half.json").write_text('["images", 1')
     assert progress.read_report(tmp_path / "half.json") is None
+
+
+def test_without_stderr_a_loop_runs_all_the_same(monkeypatch):
+    monkeypatch.delenv(progress.REPORT, raising=False)
+    monkeypatch.setattr(progress, "sys", SimpleNamespace(stderr=None))
+    assert list(progress.track(range(3), "images")) == [0, 1, 2]

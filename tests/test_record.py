@@ -212,6 +212,21 @@ def test_an_exception_leaves_no_record(toy, error, was_there):
     assert made.new and (toy.folder / "a.txt").read_text(encoding="utf-8") == "made" and not toy().new
 
 
+@pytest.mark.parametrize("error", [InputError, KeyboardInterrupt])
+def test_a_making_that_fails_before_it_writes_loses_nothing(toy, error):
+    """A mistyped setting, found while working, after hours of an earlier making."""
+    toy()
+    before = contents(toy.folder)
+
+    def refused(run):
+        raise error
+
+    with pytest.raises(error):
+        toy({**MADE_FROM, "code": "new"}, refused)
+    assert contents(toy.folder) == before
+    assert not toy().new and toy.calls == 1
+
+
 def test_a_product_that_was_promised_and_not_written_is_an_error(toy):
     with pytest.raises(FileNotFoundError):
         toy(work=lambda run: run.path("a.txt"))

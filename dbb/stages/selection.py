@@ -49,6 +49,8 @@ def lowest_loss_by_batch(
         batch_size: images of all classes per batch, `RELEASED_BATCH` in the released code.
         seed: shuffles them.
     """
+    if batch_size < 1:
+        raise InputError(f"ranking_batch_size = {batch_size}: give 1 or more images")
     order = torch.randperm(len(losses), generator=stage_generator("batch ranking", seed)).numpy()
     starts = np.arange(0, len(order), batch_size)
     sizes = np.diff(starts, append=len(order))

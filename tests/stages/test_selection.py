@@ -80,3 +80,9 @@ def test_of_many_equal_losses_the_first_come_first():
     order = sorted(range(1000), key=lambda n: losses[n])
     assert lowest_loss(losses, labels, 0, 600).tolist() == order[:600]
     assert highest_loss(losses, labels, 0, 600).tolist() == sorted(range(1000), key=lambda n: -losses[n])[:600]
+
+
+@pytest.mark.parametrize("batch_size", [0, -1])
+def test_batches_of_no_image_are_refused(batch_size):
+    with pytest.raises(InputError, match=f"ranking_batch_size = {batch_size}: give 1 or more"):
+        lowest_loss_by_batch(np.ones(3), np.zeros(3, dtype=int), 0, 1, batch_size, 0)
