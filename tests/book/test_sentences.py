@@ -406,6 +406,7 @@ def test_where_there_is_one_run_of_one_seed_the_page_says_so():
 
 
 MEASURE_NOTHING = {
+    "your-own-dataset": ["makes no later stage anew"],
     "01": [
         "on as much of it, so little",
         "If one class were red more often",
@@ -483,6 +484,7 @@ MEASURE_NOTHING = {
     "licences": ["Attachment A"],
     "metashift": ["the worst group is the lower of two", "the larger halves"],
     "paper-and-code": [
+        "of a probability it cannot exceed 1",
         "most of them are waterbirds, so softness",
         "mini-Waterbirds uses a faster sampler",
         "which calls for bounds below 1",

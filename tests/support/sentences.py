@@ -23,6 +23,9 @@ CLAIM = re.compile(
   | stands?\ (\w+\ )?(above|below|close|near|high|low) | within\ half | (above|below)\ \d | leaves?\ (out\ )?(0|room)
   | (no|a)\ shortcut | bottleneck | harm | matters | enough | (it|bound)\ decides | owed
   | a\ (good|large|small)\ part | much\ of
+  | beats? | outperforms? | surpass\w* | exceeds? | doubles? | superior | inferior | stronger | weaker
+  | increases? | decreases? | climbs? | drops\ by | no\ difference | significant\w* | makes?\ no
+  | (are|is)\ equal | half\ as | helps?\ (the|more|little|nothing) | [\d.]+\ percent
   | points\ (above|below|more|less|apart|to) | [\d.]+\ ?%(?!\ interval) | in\ (ten|twenty|a\ hundred)
 )(?!\w)""",
     re.VERBOSE | re.IGNORECASE,
