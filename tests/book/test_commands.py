@@ -103,6 +103,7 @@ TABLE = (
             "make lint",
             "make lock",
             "make mutants",
+            'make mutants MODULES="metrics stages/pruning"',
             "make publish",
             "make html",
             "make lab",
