@@ -33,11 +33,7 @@ def assemble(plan: Plan, target: Path) -> None:
     """
     root, pages = project_root(), plan.pages(plan.seed)
     book = root / "book"
-    content = {
-        path.relative_to(book): path.read_bytes()
-        for path in book.rglob("*")
-        if path.is_file() and path.relative_to(book).parts[0] not in LEFT_OUT
-    }
+    content = {path.relative_to(book): path.read_bytes() for path in _files(book)}
     for name, page in pages.items():
         content[Path("chapters", f"{name}.ipynb")] = chapter_text(root / page.source, page.path).encode()
     records = run_records(resolve(plan.folder), plan.seed)
