@@ -21,6 +21,7 @@ from dbb.benchmarks.waterbirds import METADATA, TOPS
 from dbb.data.layout import SPLIT_CODES
 from dbb.errors import InputError
 from dbb.store import atomic_path, write_table
+from dbb.worlds.base import scene_seed
 from dbb.worlds.waterbirds.scenes import (
     COLOURS,
     LAND_PLACES,
@@ -31,7 +32,6 @@ from dbb.worlds.waterbirds.scenes import (
     Scene,
     render,
 )
-from dbb.worlds.waterbirds.world import scene_seed
 
 PER_GROUP = {"train": 6, "val": 3, "test": 3}
 DRAWN = 125  # px a side of what is drawn, before it is enlarged

@@ -513,11 +513,11 @@ def test_a_file_that_changes_while_a_process_runs_is_not_the_code_that_it_runs(t
 
 def test_the_digest_is_the_same_in_another_process_and_another_folder(tmp_path):
     clear()
-    here = code_digest(("dbb.stages.masks", "masks"), ("dbb.worlds.waterbirds.world", "render_all"))
+    here = code_digest(("dbb.stages.masks", "masks"), ("dbb.worlds.waterbirds.scenes", "render"))
     shutil.copytree(code.ROOT / "dbb", tmp_path / "copy/dbb", ignore=shutil.ignore_patterns("__pycache__"))
     script = (
         "import dbb.code as c; print(c.ROOT, c.code_digest(('dbb.stages.masks', 'masks'), "
-        "('dbb.worlds.waterbirds.world', 'render_all')))"
+        "('dbb.worlds.waterbirds.scenes', 'render')))"
     )
     for folder, seed in ((code.ROOT, "1"), (tmp_path / "copy", "2")):
         said = subprocess.run(

@@ -12,8 +12,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from dbb.worlds.base import scene_seed
 from dbb.worlds.waterbirds.scenes import COLOURS, Scene, render
-from dbb.worlds.waterbirds.world import scene_seed
 
 SPECIES, PLACES = ("robin", "heron"), {"forest": "broadleaf forest", "lake": "lake"}
 COUNTS = {"train": (36, 4, 4, 36), "val": (5, 5, 5, 5), "test": (5, 5, 5, 5)}

@@ -25,8 +25,8 @@ from dbb.data.images import ArrayPixels, ImageSet
 from dbb.errors import InputError
 from dbb.input_format import InputFormat
 from dbb.store import atomic_path
-from dbb.worlds.waterbirds.scenes import COLOURS, LAND_PLACES, LANDBIRDS, WATER_PLACES, WATERBIRDS, Scene
-from dbb.worlds.waterbirds.world import render_all, scene_seed
+from dbb.worlds.base import render_all, scene_seed
+from dbb.worlds.waterbirds.scenes import COLOURS, LAND_PLACES, LANDBIRDS, WATER_PLACES, WATERBIRDS, Scene, render
 
 WATERBIRDS_COUNTS = np.array([3498, 184, 56, 1057])
 SIZES = {"train": 2400, "val": 600, "test": 1600}
@@ -64,7 +64,7 @@ def make_split(folder: Path, split: str, size: int) -> None:
         InputError: for a size that leaves a group empty.
     """
     drawn, groups = split_scenes(split, size)
-    rendered = render_all(drawn)
+    rendered = render_all(render, drawn)
     with atomic_path(folder / f"{split}.npz") as temporary, open(temporary, "wb") as file:
         np.savez_compressed(
             file,

@@ -1,74 +1,115 @@
 """Train an embedded model: `python -m dbb.pretraining {autoencoder,painter,segmenter,backbone,oracle}`.
 
 Each training goes on from its last checkpoint in the working folder and writes the finished model under data/mini.
-The painter needs the autoencoder, and its check the oracle, to be there.
+The painter needs the autoencoder, and its check the oracles, to be there. `--start` trains an autoencoder or a painter
+on from weights that are there; without it they start from nothing.
 """
 
 import argparse
 from pathlib import Path
 
+import numpy as np
 import torch
 from diffusers import AutoencoderKL
 
+from dbb.benchmarks import get_benchmark
 from dbb.errors import InputError
 from dbb.models.inpainting import load_inpainting
 from dbb.pretraining import autoencoder, diffusion, recogniser, segmenter
+from dbb.pretraining.lessons import LESSONS, Lesson
 from dbb.pretraining.painter_check import CHECKED, check_painter
-from dbb.pretraining.scenes import training_scenes
+from dbb.pretraining.scenes import Book, open_books
 from dbb.seeds import seed_everything
 from dbb.store import resolve, write_json
-from dbb.worlds.waterbirds.world import random_scenes, render_all
 
-SCENES = {"autoencoder": 30_000, "painter": 30_000, "segmenter": 12_000, "backbone": 6_000, "oracle": 16_000}
-STEPS = {"autoencoder": 5_000, "painter": 6_250, "segmenter": 9_000}
-EPOCHS = {"backbone": 1, "oracle": 8}
+SCENES = {"autoencoder": 60_000, "painter": 60_000, "segmenter": 24_000}
+"""Of all worlds together, by their lessons' shares."""
+
+STEPS = {"autoencoder": 12_000, "painter": 15_000, "segmenter": 15_000}
+ORACLE_SCENES, ORACLE_EPOCHS = 16_000, 8
 HELD_OUT = 512
 
 
-def train_autoencoder(work: Path, out: Path, steps: int, device: str) -> dict[str, float]:
+def books_of(name: str, block: str, work: Path) -> list[Book]:
+    """Open every world's lesson with its share of a training's scenes."""
+    shares = np.array([lesson.share for lesson in LESSONS])
+    counts = np.round(SCENES[name] * shares / shares.sum()).astype(int).tolist()
+    return open_books(LESSONS, block, counts, 0.1, work)
+
+
+def held_out(work: Path) -> list[Book]:
+    """Open every world's lesson with scenes that no training sees."""
+    return open_books(LESSONS, "held-out", [HELD_OUT] * len(LESSONS), 0.1, work)
+
+
+def train_autoencoder(work: Path, out: Path, steps: int, start: Path | None, device: str) -> dict[str, float]:
     """Train and save the autoencoder alone; `train_painter` puts it into the pipeline."""
-    model = autoencoder.train_autoencoder(training_scenes("generative", SCENES["autoencoder"], 0.1, work), steps, work)
+    begin = None if start is None else start / "vae"
+    model = autoencoder.train_autoencoder(books_of("autoencoder", "generative", work), steps, work, begin)
     model.save_pretrained(work / "autoencoder")
-    held_out = torch.from_numpy(training_scenes("held-out", HELD_OUT, 0.1, work).images).permute(0, 3, 1, 2)
-    return {"psnr_db": autoencoder.psnr(model, held_out)}
+    return {
+        f"{book.lesson.world.name}_psnr_db": autoencoder.psnr(
+            model, torch.from_numpy(book.rendered.images).permute(0, 3, 1, 2)
+        )
+        for book in held_out(work)
+    }
 
 
-def train_painter(work: Path, out: Path, steps: int, device: str) -> dict[str, float]:
-    """Train text encoder and UNet, save the whole inpainting pipeline, and let the oracle look at what it paints."""
+def train_painter(work: Path, out: Path, steps: int, start: Path | None, device: str) -> dict[str, float]:
+    """Train text encoder and UNet, save the whole inpainting pipeline, and let the oracles look at what it paints."""
     if not (work / "autoencoder").exists():
         raise InputError(f"{work / 'autoencoder'} is missing: train the autoencoder first")
     vae = AutoencoderKL.from_pretrained(work / "autoencoder")
-    scenes = training_scenes("generative", SCENES["painter"], 0.1, work)
-    painter = diffusion.train_painter(scenes, vae, steps, work, device)
+    painter = diffusion.train_painter(books_of("painter", "generative", work), vae, steps, work, device, start)
     diffusion.save_pipeline(painter.cpu(), vae.cpu(), out / "inpainting")
-    scenes = render_all(random_scenes("held-out", CHECKED))
-    return check_painter(load_inpainting(str(out / "inpainting")), scenes, CHECKED)[1]
+    pipe, figures = load_inpainting(str(out / "inpainting")), {}
+    for book in held_out(work):
+        benchmark = get_benchmark(book.lesson.benchmark)
+        for name, value in check_painter(pipe, book, benchmark, CHECKED).figures.items():
+            figures[f"{book.lesson.world.name}_{name}"] = value
+    return figures
 
 
-def train_segmenter(work: Path, out: Path, steps: int, device: str) -> dict[str, float]:
+def train_segmenter(work: Path, out: Path, steps: int, start: Path | None, device: str) -> dict[str, float]:
     """Train and save the language segmenter."""
-    scenes = training_scenes("segmenter", SCENES["segmenter"], 0.15, work)
-    model = segmenter.train_segmenter(scenes, steps, work, device).cpu()
-    figures = segmenter.evaluate_segmenter(model, training_scenes("held-out", HELD_OUT, 0.1, work))
+    model = segmenter.train_segmenter(books_of("segmenter", "segmenter", work), steps, work, device).cpu()
+    figures = {
+        name: value for book in held_out(work) for name, value in segmenter.evaluate_segmenter(model, book).items()
+    }
     segmenter.save_segmenter(model, out / "segmenter")
     return figures
 
 
-def train_recogniser(name: str, work: Path, out: Path, epochs: int) -> dict[str, float]:
-    """Train and save the classifier's backbone or the oracle."""
-    scenes = training_scenes(name, SCENES[name], 0.1, work)
-    model = recogniser.train_recogniser(name, scenes, epochs, work, with_places=name == "backbone")
-    accuracy = recogniser.recogniser_accuracy(model, training_scenes("held-out", HELD_OUT, 0.1, work))
-    save = recogniser.save_backbone if name == "backbone" else recogniser.save_oracle
-    save(model, out / name)
-    return {"species_accuracy": accuracy}
+def train_backbone(work: Path, out: Path) -> dict[str, float]:
+    """Train and save the classifiers' backbone, each world for its lesson's epochs."""
+    books = open_books(LESSONS, "backbone", [lesson.backbone_scenes for lesson in LESSONS], 0.1, work)
+    heads = recogniser.backbone_heads(LESSONS)
+    model = recogniser.train_recogniser("backbone", books, heads, [b.lesson.backbone_epochs for b in books], work)
+    figures = recogniser.recogniser_accuracy(model, heads, held_out(work))
+    recogniser.save_backbone(model, out / "backbone")
+    return figures
+
+
+def train_oracle(lesson: Lesson, work: Path, out: Path) -> dict[str, float]:
+    """Train and save a world's oracle."""
+    name, heads = f"oracle-{lesson.world.name}", recogniser.oracle_heads(lesson)
+    books = open_books([lesson], "oracle", [ORACLE_SCENES], 0.1, work)
+    model = recogniser.train_recogniser(name, books, heads, [ORACLE_EPOCHS], work)
+    figures = recogniser.recogniser_accuracy(model, heads, held_out(work))
+    recogniser.save_oracle(model, lesson, out / name)
+    return figures
+
+
+TRAINERS = {"autoencoder": train_autoencoder, "painter": train_painter, "segmenter": train_segmenter}
+ORACLES = {f"oracle-{lesson.world.name}": lesson for lesson in LESSONS}
 
 
 def main() -> None:
     """Parse the command line, train, and write the held-out figures beside the curve."""
     parser = argparse.ArgumentParser(prog="python -m dbb.pretraining", description=__doc__)
-    parser.add_argument("model", choices=SCENES)
-    parser.add_argument("--steps", type=int, help="training steps, or epochs of the backbone and the oracle")
+    parser.add_argument("model", choices=(*TRAINERS, "backbone", *ORACLES))
+    parser.add_argument("--steps", type=int, help="training steps of autoencoder, painter or segmenter")
+    parser.add_argument("--start", help="a pipeline's folder, to train an autoencoder or a painter on from")
     parser.add_argument("--work", default=".cache/mini", help="folder of checkpoints and rendered scenes")
     parser.add_argument("--out", default="data/mini", help="folder of the finished models")
     parser.add_argument("--device", default="cpu", help="cpu or cuda")
@@ -76,15 +117,14 @@ def main() -> None:
     work, out = resolve(arguments.work), resolve(arguments.out)
     work.mkdir(parents=True, exist_ok=True)
     seed_everything(0)
-    if arguments.model in EPOCHS:
-        epochs = arguments.steps or EPOCHS[arguments.model]
-        figures = train_recogniser(arguments.model, work, out, epochs)
+    name = arguments.model
+    if name in TRAINERS:
+        start = None if arguments.start is None else resolve(arguments.start)
+        figures = TRAINERS[name](work, out, arguments.steps or STEPS[name], start, arguments.device)
     else:
-        steps = arguments.steps or STEPS[arguments.model]
-        trainers = {"autoencoder": train_autoencoder, "painter": train_painter, "segmenter": train_segmenter}
-        figures = trainers[arguments.model](work, out, steps, arguments.device)
-    write_json(work / f"{arguments.model}-figures.json", figures)
-    print(arguments.model, figures)
+        figures = train_backbone(work, out) if name == "backbone" else train_oracle(ORACLES[name], work, out)
+    write_json(work / f"{name}-figures.json", figures)
+    print(name, figures)
 
 
 if __name__ == "__main__":

@@ -1,13 +1,14 @@
 """The autoencoder: 64x64 RGB to 32x32 latents of 4 channels, as diffusers' AutoencoderKL."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 import torch
 from diffusers import AutoencoderKL
 
-from dbb.models.inpainting import to_signed
 from dbb.pretraining.loop import train
-from dbb.worlds.waterbirds.world import Rendered
+from dbb.pretraining.scenes import Book, as_pixels, draw_pages
 
 CROP = 32
 
@@ -28,13 +29,21 @@ def new_autoencoder() -> AutoencoderKL:
     )
 
 
-def train_autoencoder(rendered: Rendered, steps: int, work: Path, batch_size: int = 64) -> AutoencoderKL:
-    """Train on random 32-px crops with L1 + MSE + gradient loss and a small KL; sets the scaling factor."""
-    model = new_autoencoder().to(memory_format=torch.channels_last)
-    images = torch.from_numpy(rendered.images).permute(0, 3, 1, 2)
+def train_autoencoder(
+    books: Sequence[Book], steps: int, work: Path, start: Path | None = None, batch_size: int = 64
+) -> AutoencoderKL:
+    """Train on random 32-px crops with L1 + MSE + gradient loss and a small KL; sets the scaling factor.
+
+    Args:
+        start: an autoencoder's folder to train on from; None: from nothing.
+    """
+    model = new_autoencoder()
+    if start is not None:
+        model.load_state_dict(AutoencoderKL.from_pretrained(start, torch_dtype=torch.float32).state_dict())
+    model = model.to(memory_format=torch.channels_last)
 
     def loss_of_step(step: int, generator: torch.Generator) -> torch.Tensor:
-        target = to_signed(random_crops(images, batch_size, generator))
+        target = as_pixels(random_crops(books, batch_size, np.random.default_rng(step)))
         posterior = model.encode(target).latent_dist
         latents = posterior.mean + posterior.std * torch.randn(posterior.mean.shape, generator=generator)
         return reconstruction_loss(model.decode(latents).sample, target) + 1e-6 * posterior.kl().mean()
@@ -42,17 +51,19 @@ def train_autoencoder(rendered: Rendered, steps: int, work: Path, batch_size: in
     model.load_state_dict(
         train("autoencoder", model, loss_of_step, steps=steps, learning_rate=2e-3, work=work, weight_decay=0.0)
     )
-    model.register_to_config(scaling_factor=float(1 / latent_std(model.eval(), images[:512])))
+    some = [book.rendered.images[number] for book, number in draw_pages(books, 512, np.random.default_rng(0))]
+    model.register_to_config(scaling_factor=float(1 / latent_std(model.eval(), as_pixels(np.stack(some)))))
     return model
 
 
-def random_crops(images: torch.Tensor, batch_size: int, generator: torch.Generator) -> torch.Tensor:
-    """Cut one random crop from each of ``batch_size`` random images: uint8 (B, 3, 32, 32)."""
-    numbers = torch.randint(len(images), (batch_size,), generator=generator)
-    corners = torch.randint(images.shape[-1] - CROP + 1, (batch_size, 2), generator=generator)
-    return torch.stack(
-        [images[n, :, y : y + CROP, x : x + CROP] for n, (y, x) in zip(numbers.tolist(), corners.tolist(), strict=True)]
-    )
+def random_crops(books: Sequence[Book], batch_size: int, rng: np.random.Generator) -> np.ndarray:
+    """Cut one random crop from each of ``batch_size`` random scenes: uint8 (B, 32, 32, 3)."""
+    crops = []
+    for book, number in draw_pages(books, batch_size, rng):
+        image = book.rendered.images[number]
+        y, x = rng.integers(image.shape[0] - CROP + 1, size=2)
+        crops.append(image[y : y + CROP, x : x + CROP])
+    return np.stack(crops)
 
 
 def reconstruction_loss(output: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
@@ -63,9 +74,9 @@ def reconstruction_loss(output: torch.Tensor, target: torch.Tensor) -> torch.Ten
 
 
 @torch.inference_mode()
-def latent_std(model: AutoencoderKL, images: torch.Tensor) -> torch.Tensor:
-    """Standard deviation of the posterior means over uint8 images."""
-    return model.encode(to_signed(images)).latent_dist.mean.std()
+def latent_std(model: AutoencoderKL, pixels: torch.Tensor) -> torch.Tensor:
+    """Standard deviation of the posterior means over images, float32 (N, 3, S, S) in [-1, 1]."""
+    return model.encode(pixels).latent_dist.mean.std()
 
 
 @torch.inference_mode()

@@ -10,13 +10,16 @@ import matplotlib.pyplot as plt
 import numpy as np
 import torch
 
-from dbb.benchmarks.mini_waterbirds import BENCHMARK
+from dbb.benchmarks import get_benchmark
 from dbb.models.inpainting import decode_latents, encode_images, load_inpainting, to_signed
 from dbb.models.segmenters import load_segmenter
+from dbb.pretraining.lessons import LESSONS
 from dbb.pretraining.loop import read_curve
-from dbb.pretraining.painter_check import CHECKED, check_painter
+from dbb.pretraining.painter_check import check_painter
+from dbb.pretraining.scenes import Book, open_books
 from dbb.store import atomic_path, resolve
-from dbb.worlds.waterbirds.world import Rendered, random_scenes, render_all
+
+FEW, SHOWN, COLUMNS = 64, 32, 16  # held-out scenes; of them painted; a row
 
 ABOUT = {
     "inpainting": (
@@ -32,17 +35,19 @@ ABOUT = {
         "`ResNetModel` of transformers",
         ("backbone",),
     ),
-    "oracle": (
-        "Oracle",
+} | {
+    f"oracle-{lesson.world.name}": (
+        f"Oracle of {lesson.world.name}",
         "a person who looks at the generated images",
         "`ResNetForImageClassification` of transformers",
-        ("oracle",),
-    ),
+        (f"oracle-{lesson.world.name}",),
+    )
+    for lesson in LESSONS
 }
 
 CARD = """# {title}
 
-Stands in for {stands_for}, at the scale of mini-Waterbirds (64-px drawn scenes). Loads with `from_pretrained` as
+Stands in for {stands_for}, at the scale of the drawn worlds (64-px scenes). Loads with `from_pretrained` as
 {loads}. {parameters:.2f} M parameters, {megabytes:.1f} MB in half precision.
 
 Trained by `python -m dbb.pretraining {commands}` on scenes that no other model and no benchmark split contains.
@@ -103,35 +108,46 @@ def tile(images: torch.Tensor, columns: int) -> np.ndarray:
     return rows.permute(0, 2, 1, 3, 4).reshape(n // columns * size, columns * size, 3).numpy()
 
 
-def painter_sheet(scenes: Rendered) -> np.ndarray:
-    """A row of originals, one of their reconstructions by the autoencoder, and 64 inpainted birds of all species."""
-    pipe = load_inpainting(BENCHMARK.inpainting)
-    painted, _ = check_painter(pipe, scenes, 72)
-    originals = torch.from_numpy(scenes.images[:16]).permute(0, 3, 1, 2)
+def painter_sheet(book: Book) -> np.ndarray:
+    """Held-out scenes, unpicked, each in four rows: the original, its reconstruction by the autoencoder, what is to be
+    painted, and the picture with a kind of the other class.
+    """
+    benchmark = get_benchmark(book.lesson.benchmark)
+    pipe = load_inpainting(benchmark.inpainting)
+    painted = check_painter(pipe, book, benchmark, SHOWN)
     with torch.inference_mode():
-        rebuilt = decode_latents(pipe, encode_images(pipe, to_signed(originals)))
-    return tile(torch.cat([originals, rebuilt, painted[:64]]), 16)
+        rebuilt = decode_latents(pipe, encode_images(pipe, to_signed(painted.originals)))
+    hidden = painted.originals.where(~painted.masks[:, None], torch.tensor(128, dtype=torch.uint8))
+    rows = (painted.originals, rebuilt, hidden, painted.images)
+    halves = (slice(k, k + COLUMNS) for k in range(0, SHOWN, COLUMNS))
+    return tile(torch.cat([row[half] for half in halves for row in rows]), COLUMNS)
 
 
-def segmenter_sheet(scenes: Rendered) -> np.ndarray:
-    """Rows of scenes and of the masks found for "bird", "heron" and "ocean"."""
-    images = torch.from_numpy(scenes.images[:24]).permute(0, 3, 1, 2)
-    segmenter = load_segmenter(BENCHMARK.segmenter, BENCHMARK.masks.threshold)
+def segmenter_sheet(book: Book) -> np.ndarray:
+    """Held-out scenes, and the masks found for the subject, for the scene's own kind and place, and for another world's
+    subject.
+    """
+    benchmark, scenes, lesson = get_benchmark(book.lesson.benchmark), book.rendered.scenes[:COLUMNS], book.lesson
+    images = torch.from_numpy(book.rendered.images[:COLUMNS]).permute(0, 3, 1, 2)
+    segmenter = load_segmenter(benchmark.segmenter, benchmark.masks.threshold)
+    name, phrase = lesson.phrases[0]
+    own = [phrase.format(getattr(scene, name)) if getattr(scene, name) else lesson.subject for scene in scenes]
     rows = [images]
-    for prompt in ("bird", "heron", "ocean"):
-        masks = [
-            c.masks[0] if len(c.masks) else torch.zeros(64, 64, dtype=torch.bool)
-            for c in segmenter.segment(images, prompt)
-        ]
+    for prompts in ([lesson.subject] * COLUMNS, own, [scene.place for scene in scenes], [lesson.never[0]] * COLUMNS):
+        found = [segmenter.segment(images[k : k + 1], prompt)[0].masks for k, prompt in enumerate(prompts)]
+        masks = [m[0] if len(m) else torch.zeros(images.shape[-2:], dtype=torch.bool) for m in found]
         rows.append(torch.stack(masks)[:, None].expand(-1, 3, -1, -1).to(torch.uint8) * 255)
-    return tile(torch.cat([part for half in (slice(0, 12), slice(12, 24)) for part in (r[half] for r in rows)]), 12)
+    return tile(torch.cat(rows), COLUMNS)
 
 
 def main() -> None:
-    """Write the four cards."""
+    """Write every model's card."""
     work, out = resolve(".cache/mini"), resolve("data/mini")
-    scenes = render_all(random_scenes("held-out", CHECKED, 0.0))
-    sheets = {"inpainting": painter_sheet(scenes), "segmenter": segmenter_sheet(scenes)}
+    books = open_books(LESSONS, "held-out", [FEW] * len(LESSONS), 0.0, work)
+    sheets = {
+        "inpainting": np.concatenate([painter_sheet(book) for book in books]),
+        "segmenter": np.concatenate([segmenter_sheet(book) for book in books]),
+    }
     for name in ABOUT:
         write_card(name, work, out / name, sheets.get(name))
         print("wrote", (out / name / "README.md").relative_to(resolve(".")))

@@ -1,5 +1,6 @@
 """The painter: a latent inpainting UNet and its text encoder, trained together on captioned scenes."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,12 +11,12 @@ from torch import nn
 from torch.nn import functional as F
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
-from dbb.pretraining.inpainting_masks import loose_mask
+from dbb.pretraining.lessons import WORDS
 from dbb.pretraining.loop import train
-from dbb.pretraining.scenes import as_pixels
+from dbb.pretraining.scenes import Book, as_pixels, draw_pages
 from dbb.pretraining.tokenizer import tokenizer_from_words
-from dbb.worlds.waterbirds.world import WORDS, Rendered, caption
 
+PROMPT_LENGTH = 16  # tokens, the first and the last included
 CROP = 48  # px: most of the training sees crops around the mask, which cost half as much as whole scenes
 WHOLE_SCENES_FROM = 0.93  # share of the steps after which whole scenes are shown
 CAPTION_DROPOUT = 0.1
@@ -34,7 +35,7 @@ class Painter(nn.Module):
                 intermediate_size=192,
                 num_hidden_layers=2,
                 num_attention_heads=4,
-                max_position_embeddings=16,
+                max_position_embeddings=PROMPT_LENGTH,
                 bos_token_id=0,
                 eos_token_id=1,
                 pad_token_id=1,
@@ -67,8 +68,8 @@ class Painter(nn.Module):
 
 
 def new_tokenizer() -> CLIPTokenizer:
-    """The miniature's vocabulary: every word of its captions is one token."""
-    return tokenizer_from_words(WORDS, model_max_length=16)
+    """The drawn worlds' vocabulary: every word of their captions is one token."""
+    return tokenizer_from_words(WORDS, model_max_length=PROMPT_LENGTH)
 
 
 def new_scheduler() -> DDPMScheduler:
@@ -100,18 +101,19 @@ class Batch:
     captions: list[str]
 
 
-def draw_batch(rendered: Rendered, batch_size: int, crop: bool, rng: np.random.Generator) -> Batch:
-    """Draw scenes with fresh captions and loose masks; ``crop`` cuts 48 px around the mask, on even pixels."""
+def draw_batch(books: Sequence[Book], batch_size: int, crop: bool, rng: np.random.Generator) -> Batch:
+    """Draw scenes with fresh captions and masks; ``crop`` cuts 48 px around the mask, on even pixels."""
     images, masks, captions = [], [], []
-    for number in rng.integers(0, len(rendered.scenes), batch_size):
-        image, mask = rendered.images[number], loose_mask(rendered.masks[number], rng)
+    for book, number in draw_pages(books, batch_size, rng):
+        scene, image = book.rendered.scenes[number], book.rendered.images[number]
+        mask = book.lesson.inpainting_mask(scene, book.rendered.masks[number], rng)
         if crop:
             window = _window(mask, rng)
             image, mask = image[window], mask[window]
         images.append(image)
         masks.append(mask)
         dropped = rng.random() < CAPTION_DROPOUT
-        captions.append("" if dropped else caption(rendered.scenes[number], rng))
+        captions.append("" if dropped else book.lesson.world.caption(scene, rng))
     return Batch(as_pixels(np.stack(images)), torch.from_numpy(np.stack(masks)).float()[:, None], captions)
 
 
@@ -139,7 +141,10 @@ def painter_loss(
     batch: Batch,
     generator: torch.Generator,
 ) -> torch.Tensor:
-    """v-prediction loss, weighted to the mask, with the masked image as the inpainting pipeline builds it."""
+    """v-prediction loss, weighted to the mask, with the masked image as the inpainting pipeline builds it.
+
+    Each image counts alike, however small its mask.
+    """
     device = painter.unet.device
     pixels, masks = batch.pixels.to(device), batch.masks.to(device)
     latents, masked = encode(vae, torch.cat([pixels, pixels * (masks < 0.5)])).chunk(2)
@@ -149,22 +154,49 @@ def painter_loss(
     ids = tokenizer(batch.captions, padding="max_length", truncation=True, return_tensors="pt").input_ids.to(device)
     predicted = painter(scheduler.add_noise(latents, noise, timesteps), masks, masked, timesteps, ids)
     weights = 1 + (MASK_WEIGHT - 1) * masks
-    error = (predicted - scheduler.get_velocity(latents, noise, timesteps)).square()
-    return (weights * error).mean() / weights.mean()
+    error = (predicted - scheduler.get_velocity(latents, noise, timesteps)).square().mean(1, keepdim=True)
+    return ((weights * error).sum((1, 2, 3)) / weights.sum((1, 2, 3))).mean()
+
+
+def start_from(painter: Painter, tokenizer: CLIPTokenizer, folder: Path) -> None:
+    """Give a painter the weights of a pipeline's folder; of its words' embeddings, those that it knows, too."""
+    old = StableDiffusionInpaintPipeline.from_pretrained(folder, torch_dtype=torch.float32)
+    painter.unet.load_state_dict(old.unet.state_dict())
+    weights = old.text_encoder.state_dict()
+    (name,) = (name for name in weights if name.endswith("token_embedding.weight"))
+    ours, known = painter.text_encoder.state_dict()[name].clone(), old.tokenizer.get_vocab()
+    ours = ours * weights[name].std() / ours.std()
+    for token, number in tokenizer.get_vocab().items():
+        if token in known:
+            ours[number] = weights[name][known[token]]
+    painter.text_encoder.load_state_dict(weights | {name: ours})
 
 
 def train_painter(
-    rendered: Rendered, vae: AutoencoderKL, steps: int, work: Path, device: str, batch_size: int = 32
+    books: Sequence[Book],
+    vae: AutoencoderKL,
+    steps: int,
+    work: Path,
+    device: str,
+    start: Path | None = None,
+    batch_size: int = 32,
 ) -> Painter:
-    """Train on crops, at the end on whole scenes; returns the moving average of the weights."""
+    """Train on crops, at the end on whole scenes; returns the moving average of the weights.
+
+    Args:
+        start: a pipeline's folder to train on from; None: from nothing.
+    """
     tokenizer, scheduler = new_tokenizer(), new_scheduler()
-    painter = Painter(len(tokenizer)).to(device).to(memory_format=torch.channels_last)
+    painter = Painter(len(tokenizer))
+    if start is not None:
+        start_from(painter, tokenizer, start)
+    painter = painter.to(device).to(memory_format=torch.channels_last)
     painter.unet.compile(dynamic=False)
     vae = vae.to(device).requires_grad_(False)
 
     def loss_of_step(step: int, generator: torch.Generator) -> torch.Tensor:
         crop = step < WHOLE_SCENES_FROM * steps
-        batch = draw_batch(rendered, batch_size, crop, np.random.default_rng(step))
+        batch = draw_batch(books, batch_size, crop, np.random.default_rng(step))
         # Compiling pays for the many steps on crops, not for the few on whole scenes.
         with torch.compiler.set_stance("default" if crop else "force_eager"):
             return painter_loss(painter, vae, tokenizer, scheduler, batch, generator)

@@ -1,45 +1,73 @@
-"""How well the painter paints, by the oracle: the class and the species that a prompt named, on held-out scenes."""
+"""How well the painter paints, by a world's oracle: the class and the kind that a prompt named, on held-out scenes."""
+
+from dataclasses import dataclass
 
 import numpy as np
 import torch
 from diffusers import StableDiffusionInpaintPipeline
 
-from dbb.benchmarks.mini_waterbirds import BENCHMARK
+from dbb.benchmarks.entry import Benchmark
 from dbb.models.oracle import load_oracle
-from dbb.pretraining.inpainting_masks import loose_mask
+from dbb.pretraining.lessons import Lesson
+from dbb.pretraining.scenes import Book
 from dbb.stages.generation import composite, encode_prompt, inpaint
-from dbb.worlds.waterbirds.scenes import LANDBIRDS, SPECIES
-from dbb.worlds.waterbirds.world import Rendered
 
-CHECKED = 240  # held-out scenes
+CHECKED = 240  # held-out scenes of a world
 
 
-def check_painter(
-    pipe: StableDiffusionInpaintPipeline, scenes: Rendered, count: int
-) -> tuple[torch.Tensor, dict[str, float]]:
-    """Inpaint ``count`` scenes with all species in turn; return uint8 (count, 3, 64, 64) and the oracle's shares.
+@dataclass(frozen=True)
+class Painted:
+    """Held-out scenes repainted as members of the other class.
 
-    right_class, right_species: share (0..1) of images in which the oracle sees what the prompt named.
-
-    Args:
-        count: a multiple of the number of species.
+    Attributes:
+        originals, images: uint8 (N, 3, 64, 64).
+        masks: bool (N, 64, 64).
+        asked: N kinds, that the prompts named.
+        figures: right_class, right_kind: share (0..1) of images in which the oracle sees what the prompt named.
     """
-    settings = BENCHMARK.generation
-    images = torch.from_numpy(scenes.images[:count]).permute(0, 3, 1, 2)
+
+    originals: torch.Tensor
+    masks: torch.Tensor
+    images: torch.Tensor
+    asked: tuple[str, ...]
+    figures: dict[str, float]
+
+
+def other_kind(lesson: Lesson, scene: object, rng: np.random.Generator) -> str:
+    """Draw a kind of a class that the scene does not show."""
+    own = getattr(scene, lesson.kind)
+    return str(rng.choice([kind for kinds in lesson.classes if own not in kinds for kind in kinds]))
+
+
+def check_painter(pipe: StableDiffusionInpaintPipeline, book: Book, benchmark: Benchmark, count: int) -> Painted:
+    """Repaint the first ``count`` scenes that show the subject, each as a kind of another class, and ask the oracle."""
+    settings, lesson = benchmark.generation, book.lesson
+    shown = [number for number in range(len(book)) if book.rendered.masks[number].any()][:count]
+    scenes = [book.rendered.scenes[number] for number in shown]
     rng = np.random.default_rng(0)
-    masks = torch.from_numpy(np.stack([loose_mask(mask, rng) for mask in scenes.masks[:count]]))
-    named = np.array([SPECIES[number % len(SPECIES)] for number in range(count)])
-    painted = torch.empty_like(images)
-    for species in SPECIES:
-        here = torch.from_numpy(np.flatnonzero(named == species))
-        states = encode_prompt(pipe, f"a photo of a {species} bird", settings.guidance_scale)
-        drawn = inpaint(pipe, states, images[here], masks[here], here.tolist(), settings.steps, settings.guidance_scale)
-        painted[here] = composite(drawn, images[here], masks[here])
-    oracle = load_oracle(BENCHMARK)
-    assert oracle is not None, "the miniature has one"
-    verdict = oracle.judge(painted)
-    classes = np.where(np.isin(named, LANDBIRDS), 0, 1)
-    return painted, {
+    masks = np.stack([lesson.inpainting_mask(book.rendered.scenes[n], book.rendered.masks[n], rng) for n in shown])
+    asked = tuple(other_kind(lesson, scene, rng) for scene in scenes)
+    prompts = np.array([lesson.prompt(scene, kind) for scene, kind in zip(scenes, asked, strict=True)])
+    originals = torch.from_numpy(book.rendered.images[shown]).permute(0, 3, 1, 2)
+    painted, holes = torch.empty_like(originals), torch.from_numpy(masks)
+    for prompt in dict.fromkeys(prompts.tolist()):
+        here = torch.from_numpy(np.flatnonzero(prompts == prompt))
+        states = encode_prompt(pipe, prompt, settings.guidance_scale)
+        for part in here.split(settings.batch_size):
+            drawn = inpaint(
+                pipe, states, originals[part], holes[part], part.tolist(), settings.steps, settings.guidance_scale
+            )
+            painted[part] = composite(drawn, originals[part], holes[part])
+    return Painted(originals, holes, painted, asked, judged(painted, asked, lesson, benchmark))
+
+
+def judged(images: torch.Tensor, asked: tuple[str, ...], lesson: Lesson, benchmark: Benchmark) -> dict[str, float]:
+    """Share of images in which the world's oracle sees the class, and the kind, that was asked for."""
+    oracle = load_oracle(benchmark)
+    assert oracle is not None, "every drawn world has one"
+    verdict = oracle.judge(images)
+    classes = [next(y for y, kinds in enumerate(lesson.classes) if kind in kinds) for kind in asked]
+    return {
         "right_class": float((verdict.classes == classes).mean()),
-        "right_species": float((verdict.species == named).mean()),
+        "right_kind": float((verdict.species == np.array(asked)).mean()),
     }

@@ -1,10 +1,12 @@
-"""Two small ResNets that name what a scene shows: the backbone (a stand-in for ImageNet weights) and the oracle.
+"""Small ResNets that name what scenes show: the backbone (a stand-in for ImageNet weights) and the oracles.
 
-The backbone is trained briefly, so that features of shape and of background are both in it; fine-tuning then falls
-for the shortcut, as an ImageNet ResNet-50 does on Waterbirds. The oracle is trained for longer, on scenes of its
-own, and tells the truth about generated images; no stage of the method sees it.
+The backbone sees all worlds, each only as often as leaves fine-tuning to fall for its shortcut, as an ImageNet
+ResNet-50 does on the paper's datasets. An oracle is trained for longer, on one world's scenes that nothing else has
+seen, and tells the truth about generated images; no stage of the method sees it.
 """
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,56 +16,85 @@ from torch import nn
 from torch.nn import functional as F
 from transformers import ResNetConfig, ResNetForImageClassification, ResNetModel
 
-from dbb.benchmarks.mini_waterbirds import BENCHMARK
+from dbb.benchmarks.entry import IMAGENET_MEAN, IMAGENET_STD
+from dbb.input_format import InputFormat
+from dbb.pretraining.lessons import Lesson
 from dbb.pretraining.loop import train
+from dbb.pretraining.scenes import Book
 from dbb.transforms import evaluation_input
-from dbb.worlds.waterbirds.scenes import PLACES, SPECIES
-from dbb.worlds.waterbirds.world import Rendered
 
-NO_BIRD = "no bird"
 SHAPE: dict[str, Any] = {
     "embedding_size": 32,
     "hidden_sizes": [32, 64, 96, 160],
     "depths": [1, 1, 1, 1],
     "layer_type": "basic",
 }
-BIRD_NAMES = (*SPECIES, NO_BIRD)
+INPUT = InputFormat(64, IMAGENET_MEAN, IMAGENET_STD)
+NOT_ASKED = -100  # what cross-entropy passes over
+
+
+@dataclass(frozen=True)
+class Head:
+    """One thing that a recogniser names: an attribute of one world's scenes, and its values."""
+
+    world: str
+    attribute: str
+    values: tuple[Any, ...]
+
+    def targets(self, book: Book) -> torch.Tensor:
+        """The values' numbers, int64 (N,), of a book's scenes; -100 in another world's book."""
+        if book.lesson.world.name != self.world:
+            return torch.full((len(book),), NOT_ASKED)
+        return torch.tensor([self.values.index(getattr(scene, self.attribute)) for scene in book.rendered.scenes])
+
+
+def backbone_heads(lessons: Sequence[Lesson]) -> list[Head]:
+    """Every attribute that a lesson has named."""
+    return [Head(lesson.world.name, name, lesson.world.attributes[name]) for lesson in lessons for name in lesson.named]
+
+
+def oracle_heads(lesson: Lesson) -> list[Head]:
+    """The kinds of a world, class by class, and none."""
+    return [Head(lesson.world.name, lesson.kind, (*lesson.kinds, None))]
 
 
 class Recogniser(nn.Module):
-    """A ResNet with one head for the species (or no bird) and, for the backbone, one for the place."""
+    """A ResNet with a head for each thing that it names."""
 
-    def __init__(self, outputs: int) -> None:
+    def __init__(self, heads: Sequence[Head]) -> None:
         super().__init__()
+        self.sizes = [len(head.values) for head in heads]
         self.backbone = ResNetModel(ResNetConfig(**SHAPE))
-        self.head = nn.Linear(SHAPE["hidden_sizes"][-1], outputs)
+        self.head = nn.Linear(SHAPE["hidden_sizes"][-1], sum(self.sizes))
 
-    def forward(self, pixels: torch.Tensor) -> torch.Tensor:
-        """Logits, float32 (B, outputs)."""
-        return self.head(self.backbone(pixels).pooler_output.flatten(1))
+    def forward(self, pixels: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        """Logits of each head, float32 (B, values)."""
+        return self.head(self.backbone(pixels).pooler_output.flatten(1)).split(self.sizes, dim=1)
 
 
 def train_recogniser(
-    name: str, rendered: Rendered, epochs: int, work: Path, with_places: bool, batch_size: int = 64
+    name: str, books: Sequence[Book], heads: Sequence[Head], epochs: Sequence[float], work: Path, batch_size: int = 64
 ) -> Recogniser:
-    """Train to name the bird and, ``with_places``, the place; batches are flipped at random."""
-    model = Recogniser(len(BIRD_NAMES) + (len(PLACES) if with_places else 0)).to(memory_format=torch.channels_last)
-    birds = torch.tensor([BIRD_NAMES.index(s.species or NO_BIRD) for s in rendered.scenes])
-    places = torch.tensor([PLACES.index(s.place) for s in rendered.scenes])
-    images = torch.from_numpy(rendered.images).permute(0, 3, 1, 2)
+    """Train to name what each book's heads ask, each book for its ``epochs``; batches are flipped at random."""
+    model = Recogniser(heads).to(memory_format=torch.channels_last)
+    images = torch.from_numpy(np.concatenate([book.rendered.images for book in books])).permute(0, 3, 1, 2)
+    targets = [torch.cat([head.targets(book) for book in books]) for head in heads]
+    often = torch.cat([torch.full((len(book),), float(n)) for book, n in zip(books, epochs, strict=True)])
 
     def loss_of_step(step: int, generator: torch.Generator) -> torch.Tensor:
-        numbers = torch.randint(len(images), (batch_size,), generator=generator)
-        pixels = evaluation_input(images[numbers], BENCHMARK.input_format)
+        numbers = torch.multinomial(often, batch_size, replacement=True, generator=generator)
+        pixels = evaluation_input(images[numbers], INPUT)
         if torch.rand((), generator=generator) < 0.5:
             pixels = pixels.flip(-1)
-        logits = model(pixels)
-        loss = F.cross_entropy(logits[:, : len(BIRD_NAMES)], birds[numbers])
-        if with_places:
-            loss = loss + F.cross_entropy(logits[:, len(BIRD_NAMES) :], places[numbers])
-        return loss
+        return sum(
+            (
+                F.cross_entropy(logits, asked[numbers], ignore_index=NOT_ASKED, reduction="sum")
+                for logits, asked in zip(model(pixels), targets, strict=True)
+            ),
+            torch.zeros(()),
+        ) / len(numbers)
 
-    steps = int(epochs * len(images) // batch_size)
+    steps = int(often.sum() // batch_size)
     model.load_state_dict(train(name, model, loss_of_step, steps=steps, learning_rate=2e-3, work=work))
     return model.eval()
 
@@ -73,9 +104,9 @@ def save_backbone(model: Recogniser, folder: Path) -> None:
     model.backbone.half().save_pretrained(folder)
 
 
-def save_oracle(model: Recogniser, folder: Path) -> None:
+def save_oracle(model: Recogniser, lesson: Lesson, folder: Path) -> None:
     """Write the whole recogniser as a `ResNetForImageClassification` folder with its class names."""
-    labels = dict(enumerate(BIRD_NAMES))
+    labels = dict(enumerate((*lesson.kinds, lesson.absent)))
     config = ResNetConfig(**SHAPE, id2label=labels, label2id={name: number for number, name in labels.items()})
     whole = ResNetForImageClassification(config)
     whole.resnet.load_state_dict(model.backbone.state_dict())
@@ -84,12 +115,15 @@ def save_oracle(model: Recogniser, folder: Path) -> None:
 
 
 @torch.inference_mode()
-def recogniser_accuracy(model: Recogniser, rendered: Rendered) -> float:
-    """Share of scenes, 0..1, whose bird is named rightly."""
-    images = torch.from_numpy(rendered.images).permute(0, 3, 1, 2)
-    predicted = [
-        model(evaluation_input(part, BENCHMARK.input_format))[:, : len(BIRD_NAMES)].argmax(1)
-        for part in images.split(256)
-    ]
-    truth = np.array([BIRD_NAMES.index(s.species or NO_BIRD) for s in rendered.scenes])
-    return float((torch.cat(predicted).numpy() == truth).mean())
+def recogniser_accuracy(model: Recogniser, heads: Sequence[Head], books: Sequence[Book]) -> dict[str, float]:
+    """Share of scenes, 0..1, for which a head's attribute is named rightly: ``{"waterbirds_species": ...}``."""
+    right: dict[str, float] = {}
+    for book in books:
+        images = torch.from_numpy(book.rendered.images).permute(0, 3, 1, 2)
+        parts = [model(evaluation_input(part, INPUT)) for part in images.split(256)]
+        logits = [torch.cat(of_head) for of_head in zip(*parts, strict=True)]
+        for head, of_head in zip(heads, logits, strict=True):
+            if head.world == book.lesson.world.name:
+                share = (of_head.argmax(1) == head.targets(book)).float().mean()
+                right[f"{head.world}_{head.attribute}"] = float(share)
+    return right

@@ -1,25 +1,57 @@
 """The training scenes of each embedded model, rendered once and kept in the working folder."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 
 from dbb.models.inpainting import to_signed
+from dbb.pretraining.lessons import Lesson
 from dbb.store import atomic_path
-from dbb.worlds.waterbirds.world import Rendered, random_scenes, render_all
+from dbb.worlds.base import Rendered, World
 
 
-def training_scenes(block: str, count: int, empty_share: float, work: Path) -> Rendered:
-    """Return ``count`` scenes of a block, rendered now or read from ``work``."""
-    scenes = tuple(random_scenes(block, count, empty_share))
-    path = work / f"{block}-{count}-{empty_share}.npz"
+@dataclass(frozen=True)
+class Book:
+    """A lesson with its rendered scenes."""
+
+    lesson: Lesson
+    rendered: Rendered
+
+    def __len__(self) -> int:
+        return len(self.rendered.scenes)
+
+
+def training_scenes(world: World[Any], block: str, count: int, empty_share: float, work: Path) -> Rendered:
+    """Return ``count`` scenes of a world's block, rendered now or read from ``work``."""
+    scenes = tuple(world.random_scenes(block, count, empty_share))
+    path = work / f"{world.name}-{block}-{count}-{empty_share}.npz"
     if not path.exists():
-        rendered = render_all(scenes)
+        rendered = world.render_all(scenes)
         with atomic_path(path) as temporary, open(temporary, "wb") as file:
             np.savez(file, images=rendered.images, masks=rendered.masks)
     with np.load(path) as stored:
         return Rendered(scenes, stored["images"], stored["masks"])
+
+
+def open_books(
+    lessons: Sequence[Lesson], block: str, counts: Sequence[int], empty_share: float, work: Path
+) -> list[Book]:
+    """Return each lesson with as many scenes of a block as ``counts`` says."""
+    return [
+        Book(lesson, training_scenes(lesson.world, block, count, empty_share, work))
+        for lesson, count in zip(lessons, counts, strict=True)
+    ]
+
+
+def draw_pages(books: Sequence[Book], count: int, rng: np.random.Generator) -> list[tuple[Book, int]]:
+    """Draw ``count`` scenes, the lessons by their shares: pairs of a book and the number of a scene in it."""
+    shares = np.array([book.lesson.share for book in books])
+    chosen = rng.choice(len(books), count, p=shares / shares.sum())
+    return [(books[k], int(rng.integers(len(books[k])))) for k in chosen]
 
 
 def as_pixels(images: np.ndarray) -> torch.Tensor:

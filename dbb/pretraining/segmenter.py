@@ -1,5 +1,6 @@
 """The segmenter: a tiny CLIPSeg that finds what a prompt names, and nothing where that is absent."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -8,11 +9,10 @@ from torch.nn import functional as F
 from transformers import CLIPImageProcessor, CLIPSegConfig, CLIPSegForImageSegmentation, CLIPTokenizer
 from transformers.modeling_outputs import BaseModelOutputWithPooling
 
+from dbb.pretraining.lessons import WORDS
 from dbb.pretraining.loop import train
-from dbb.pretraining.scenes import as_pixels
+from dbb.pretraining.scenes import Book, as_pixels, draw_pages
 from dbb.pretraining.tokenizer import tokenizer_from_words
-from dbb.worlds.waterbirds.scenes import LAND_PLACES, WATER_PLACES, Scene
-from dbb.worlds.waterbirds.world import WORDS, Rendered
 
 SIZE, PATCH, PROMPT_LENGTH = 64, 8, 8
 CONTRAST_WEIGHT = 0.3
@@ -87,9 +87,10 @@ def _read(model: CLIPSegForImageSegmentation, token_ids: torch.Tensor) -> torch.
     return model.clip.text_projection(model.clip.text_model(token_ids).pooler_output)
 
 
-def keywords(scene: Scene, rng: np.random.Generator) -> str:
+def keywords(book: Book, number: int, rng: np.random.Generator) -> str:
     """Describe a scene by some of its words, short enough for the text encoder: "red heron", "heron bamboo forest"."""
-    words = [word for word in (scene.colour, scene.species, scene.place) if word]
+    names = (*(name for name, _ in book.lesson.phrases), "place")
+    words = [value for name in names if (value := getattr(book.rendered.scenes[number], name)) is not None]
     chosen = [word for word in words if rng.random() < 0.6]
     return " ".join(chosen or [str(rng.choice(words))])
 
@@ -106,38 +107,31 @@ def contrastive_loss(model: CLIPSegForImageSegmentation, pooled: torch.Tensor, t
     return (F.cross_entropy(logits, own) + F.cross_entropy(logits.T, own)) / 2
 
 
-def prompts_and_targets(
-    rendered: Rendered, numbers: np.ndarray, rng: np.random.Generator
-) -> tuple[list[str], np.ndarray]:
-    """One prompt for each image and its mask, float32 (B, 64, 64): half of them name what is there.
+def prompt_and_target(book: Book, number: int, rng: np.random.Generator) -> tuple[str, np.ndarray]:
+    """One prompt for a scene and its mask, float32 (64, 64): half of them name what is there.
 
-    "bird", the species, or the colour and "bird" give the silhouette; a place gives what is not bird; another
-    species, colour or place, and a bird in an empty scene, give an empty mask.
+    The subject, or a phrase for it that is true, gives the silhouette; a place gives what is not the subject; another
+    world's subject, another kind, colour or place, and the subject in an empty scene, give an empty mask.
     """
-    prompts, targets = [], []
-    for number in numbers:
-        scene, mask = rendered.scenes[number], rendered.masks[number].astype(np.float32)
-        other = rendered.scenes[rng.integers(len(rendered.scenes))]
-        kind = rng.random()
-        if kind < 0.35:
-            prompt, target = str(rng.choice(["bird", "a bird", "a photo of a bird"])), mask
-        elif kind < 0.5 and other.species is not None:
-            prompt, target = other.species, mask * (other.species == scene.species)
-        elif kind < 0.58 and scene.species is not None:
-            prompt, target = scene.species, mask
-        elif kind < 0.66 and scene.species is not None and other.colour is not None:
-            prompt, target = f"{other.colour} bird", mask * (other.colour == scene.colour)
-        elif kind < 0.86:
-            prompt, target = other.place, (1 - mask) * (other.place == scene.place)
-        else:
-            prompt, target = scene.place, 1 - mask
-        prompts.append(prompt)
-        targets.append(target)
-    return prompts, np.stack(targets)
+    lesson, scene = book.lesson, book.rendered.scenes[number]
+    other = book.rendered.scenes[rng.integers(len(book))]
+    mask = book.rendered.masks[number].astype(np.float32)
+    what = rng.random()
+    if what < 0.3:
+        return str(rng.choice(["{}", "a {}", "a photo of a {}"])).format(lesson.subject), mask
+    if what < 0.4:
+        return str(rng.choice(lesson.never)), np.zeros_like(mask)
+    if what < 0.7:
+        name, phrase = lesson.phrases[rng.integers(len(lesson.phrases))]
+        value = getattr(scene if rng.random() < 0.4 else other, name)
+        if value is not None:
+            return phrase.format(value), mask * (value == getattr(scene, name))
+    place = other.place if rng.random() < 0.6 else scene.place
+    return place, (1 - mask) * (place == scene.place)
 
 
 def train_segmenter(
-    rendered: Rendered, steps: int, work: Path, device: str, batch_size: int = 32
+    books: Sequence[Book], steps: int, work: Path, device: str, batch_size: int = 32
 ) -> CLIPSegForImageSegmentation:
     """Train both towers and the decoder with cross-entropy plus Dice, and the towers with CLIP's loss beside it."""
     tokenizer = new_tokenizer()
@@ -145,14 +139,14 @@ def train_segmenter(
 
     def loss_of_step(step: int, generator: torch.Generator) -> torch.Tensor:
         rng = np.random.default_rng(step)
-        numbers = rng.integers(0, len(rendered.scenes), batch_size)
-        prompts, drawn = prompts_and_targets(rendered, numbers, rng)
+        pages = draw_pages(books, batch_size, rng)
+        prompts, drawn = zip(*(prompt_and_target(*page, rng) for page in pages), strict=True)
         flip = -1 if rng.random() < 0.5 else 1
-        pixels = as_pixels(rendered.images[numbers][:, :, ::flip])
-        targets = torch.from_numpy(np.ascontiguousarray(drawn[:, :, ::flip]))
-        captions = [keywords(rendered.scenes[number], rng) for number in numbers]
+        pixels = as_pixels(np.stack([book.rendered.images[number] for book, number in pages])[:, :, ::flip])
+        targets = torch.from_numpy(np.ascontiguousarray(np.stack(drawn)[:, :, ::flip]))
+        captions = [keywords(*page, rng) for page in pages]
         prompt_ids, caption_ids = (
-            tokenizer(texts, padding="max_length", truncation=True, return_tensors="pt").input_ids.to(device)
+            tokenizer(list(texts), padding="max_length", truncation=True, return_tensors="pt").input_ids.to(device)
             for texts in (prompts, captions)
         )
         seen = model.clip.vision_model(pixels.to(device), output_hidden_states=True)
@@ -179,30 +173,31 @@ def save_segmenter(model: CLIPSegForImageSegmentation, folder: Path) -> None:
 
 
 @torch.inference_mode()
-def evaluate_segmenter(model: CLIPSegForImageSegmentation, rendered: Rendered) -> dict[str, float]:
+def evaluate_segmenter(model: CLIPSegForImageSegmentation, book: Book) -> dict[str, float]:
     """Figures on held-out scenes at threshold 0.5. A mask under 1 % of the image counts as empty.
 
-    mean_iou: prompt "bird", over scenes with a bird; empty_share: the same prompt, scenes without one whose mask is
-    empty; absent_share: a place of the other kind for a prompt ("ocean" in a forest), scenes whose mask is empty.
+    mean_iou: the subject as the prompt, over scenes with one; empty_share: the same prompt, scenes without one whose
+    mask is empty; absent_share: another world's subject as the prompt, scenes whose mask is empty; elsewhere_share: a
+    place that the scene does not show, scenes whose mask is empty.
     """
-    pixels = as_pixels(rendered.images)
-    found = _found(model, pixels, "bird")
-    has_bird = rendered.masks.any((1, 2))
-    overlap, union = (found & rendered.masks).sum((1, 2)), (found | rendered.masks).sum((1, 2))
-    on_land = np.isin([scene.place for scene in rendered.scenes], LAND_PLACES)
-    elsewhere = np.concatenate(
-        [
-            _found(model, pixels[here], prompt)
-            for here, prompt in ((on_land, WATER_PLACES[0]), (~on_land, LAND_PLACES[0]))
-        ]
-    )
-    return {
-        "mean_iou": float((overlap[has_bird] / union[has_bird]).mean()),
-        "empty_share": float((found[~has_bird].mean((1, 2)) < 0.01).mean()),
-        "absent_share": float((elsewhere.mean((1, 2)) < 0.01).mean()),
+    scenes, masks = book.rendered.scenes, book.rendered.masks
+    pixels, lesson = as_pixels(book.rendered.images), book.lesson
+    found, there = _found(model, pixels, [lesson.subject] * len(book)), masks.any((1, 2))
+    overlap, union = (found & masks).sum((1, 2)), (found | masks).sum((1, 2))
+    questions = {
+        "absent_share": [lesson.never[k % len(lesson.never)] for k in range(len(book))],
+        "elsewhere_share": [lesson.elsewhere[scene.place][0] for scene in scenes],
     }
+    figures = {
+        "mean_iou": float((overlap[there] / union[there]).mean()),
+        "empty_share": float((found[~there].mean((1, 2)) < 0.01).mean()),
+    }
+    for name, prompts in questions.items():
+        figures[name] = float((_found(model, pixels, prompts).mean((1, 2)) < 0.01).mean())
+    return {f"{lesson.world.name}_{name}": value for name, value in figures.items()}
 
 
-def _found(model: CLIPSegForImageSegmentation, pixels: torch.Tensor, prompt: str) -> np.ndarray:
-    ids = new_tokenizer()([prompt], padding="max_length", return_tensors="pt").input_ids
-    return torch.cat([heatmaps(model, part, ids.expand(len(part), -1)) for part in pixels.split(128)]).numpy() > 0
+def _found(model: CLIPSegForImageSegmentation, pixels: torch.Tensor, prompts: list[str]) -> np.ndarray:
+    ids = new_tokenizer()(prompts, padding="max_length", truncation=True, return_tensors="pt").input_ids
+    parts = zip(pixels.split(128), ids.split(128), strict=True)
+    return torch.cat([heatmaps(model, part, of_part) for part, of_part in parts]).numpy() > 0

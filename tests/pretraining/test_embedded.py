@@ -15,7 +15,7 @@ from dbb.store import resolve
 from dbb.worlds.waterbirds.scenes import LANDBIRDS, PLACES, SPECIES, Scene, render
 
 BENCHMARK = get_benchmark("mini-waterbirds")
-SEED = 999_000_000  # beyond every block of `dbb.worlds.waterbirds.world`: scenes that no model has seen
+SEED = 999_000_000  # beyond every block of `dbb.worlds.base`: scenes that no model has seen
 
 
 def pixels(scenes):

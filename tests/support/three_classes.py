@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
+from dbb.worlds.base import scene_seed
 from dbb.worlds.waterbirds.scenes import COLOURS, LANDBIRDS, Scene, render
-from dbb.worlds.waterbirds.world import scene_seed
 
 KINDS = {"Songbird": LANDBIRDS, "wading bird": ("gull", "heron", "pelican"), "swimmer": ("duck", "swan", "goose")}
 """Class -> its species. One name has a capital letter and one has two words, as users' names have."""

@@ -6,17 +6,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dbb.pretraining.inpainting_masks import loose_mask
+from dbb.worlds.base import BLOCKS, render_all, scene_seed
 from dbb.worlds.waterbirds.scenes import Scene, render
-from dbb.worlds.waterbirds.world import BLOCKS, WORDS, caption, random_scenes, render_all, scene_seed
+from dbb.worlds.waterbirds.world import WORDS, WORLD, caption
 
 
 def test_blocks_share_no_scene():
-    seeds = [scene.seed for block in BLOCKS for scene in random_scenes(block, 200)]
+    seeds = [scene.seed for block in BLOCKS for scene in WORLD.random_scenes(block, 200)]
     assert len(set(seeds)) == len(seeds)
 
 
 def test_species_colour_and_place_are_independent():
-    scenes = random_scenes("generative", 6000)
+    scenes = WORLD.random_scenes("generative", 6000)
     red = [s.colour == "red" for s in scenes]
     at_lake = [s.place == "lake" for s in scenes]
     assert abs(np.corrcoef(red, at_lake)[0, 1]) < 0.05
@@ -24,20 +25,22 @@ def test_species_colour_and_place_are_independent():
 
 
 def test_empty_share():
-    assert np.mean([s.species is None for s in random_scenes("oracle", 2000, 0.2)]) == pytest.approx(0.2, abs=0.03)
+    assert np.mean([s.species is None for s in WORLD.random_scenes("oracle", 2000, 0.2)]) == pytest.approx(
+        0.2, abs=0.03
+    )
 
 
 def test_captions_name_no_class_and_use_known_words():
     rng = np.random.default_rng(0)
-    for scene in random_scenes("generative", 500, 0.2):
+    for scene in WORLD.random_scenes("generative", 500, 0.2):
         words = caption(scene, rng).split()
         assert set(words) <= set(WORDS)
         assert not {"landbird", "waterbird"} & set(words)
 
 
 def test_rendering_does_not_depend_on_the_workers():
-    scenes = random_scenes("held-out", 6)
-    assert np.array_equal(render_all(scenes, workers=1).images, render_all(scenes, workers=2).images)
+    scenes = WORLD.random_scenes("held-out", 6)
+    assert np.array_equal(render_all(render, scenes, workers=1).images, render_all(render, scenes, workers=2).images)
 
 
 @settings(max_examples=50, deadline=None)

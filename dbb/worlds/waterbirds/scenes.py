@@ -4,12 +4,12 @@ A scene is a value: the same scene gives the same bytes. Background, pose and li
 of their own, so that a scene can be rendered again with another bird, place or no bird (a counterfactual).
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from PIL import Image
 
+from dbb.worlds.base import SUPERSAMPLING, check, finish
 from dbb.worlds.waterbirds import backgrounds, birds
 
 LANDBIRDS = tuple(birds.LAND_SPECIES)
@@ -20,8 +20,8 @@ LAND_PLACES = ("bamboo forest", "broadleaf forest")
 WATER_PLACES = ("ocean", "lake")
 PLACES = LAND_PLACES + WATER_PLACES
 
-SUPERSAMPLING = 4  # canvas pixels per image pixel and side
 BACKGROUND_STREAM, POSE_STREAM, LIGHT_STREAM = 1, 2, 3
+STRENGTH, WARMTH = (0.9, 1.06), 0.04
 
 
 @dataclass(frozen=True)
@@ -60,13 +60,13 @@ def render(scene: Scene, size: int = 64) -> tuple[np.ndarray, np.ndarray]:
         bird, mask = birds.paint_bird(scene.species, scene.colour, pose, size * SUPERSAMPLING)
         picture.paste(bird, mask=mask)
         silhouette = np.asarray(mask.reduce(SUPERSAMPLING)) > 127
-    return finish(picture, scene.seed), silhouette
+    return lit(picture, scene.seed), silhouette
 
 
 def render_background(place: str, seed: int, size: int = 64) -> np.ndarray:
     """Renders a place without a bird, uint8 (size, size, 3): as `render` shows it around a bird."""
     check("place", place, PLACES)
-    return finish(paint_place(place, seed, size), seed)
+    return lit(paint_place(place, seed, size), seed)
 
 
 def paint_place(place: str, seed: int, size: int) -> Image.Image:
@@ -75,16 +75,6 @@ def paint_place(place: str, seed: int, size: int) -> Image.Image:
     return backgrounds.PAINTERS[place](rng, size * SUPERSAMPLING)
 
 
-def finish(picture: Image.Image, seed: int) -> np.ndarray:
-    """Reduces the canvas by a box filter and sets the scene's light: its strength, and how warm it is."""
-    rng = np.random.default_rng([seed, LIGHT_STREAM])
-    strength, warmth = rng.uniform(0.9, 1.06), rng.uniform(-0.04, 0.04)
-    gain = strength * np.array((1.0 + warmth, 1.0, 1.0 - warmth))
-    reduced = np.asarray(picture.reduce(SUPERSAMPLING), dtype=np.float64)
-    return np.clip(np.rint(reduced * gain), 0, 255).astype(np.uint8)
-
-
-def check(what: str, value: str | None, allowed: Sequence[str | None]) -> None:
-    """Refuses a value that is not allowed, and says which are."""
-    if value not in allowed:
-        raise ValueError(f"unknown {what} {value!r}: choose one of {', '.join(map(str, allowed))}")
+def lit(picture: Image.Image, seed: int) -> np.ndarray:
+    """Reduces the canvas and sets the scene's light: its strength, and how warm it is."""
+    return finish(picture, np.random.default_rng([seed, LIGHT_STREAM]), STRENGTH, WARMTH)

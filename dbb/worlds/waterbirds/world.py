@@ -1,23 +1,10 @@
-"""The miniature's world as data: which scenes there are, what they are called, and who may see which.
-
-Every model of the miniature is trained on its own block of scene seeds, so that no scene is seen twice: neither by
-two models nor by a model and the benchmark.
-"""
-
-import os
-from collections.abc import Sequence
-from dataclasses import dataclass
-from multiprocessing import get_context
+"""The drawn Waterbirds: how its scenes are drawn at random, and what they are called."""
 
 import numpy as np
 
+from dbb.worlds.base import TEMPLATES, World
 from dbb.worlds.waterbirds.scenes import COLOURS, PLACES, SPECIES, Scene, render
 
-FEW = 300  # scenes that are rendered sooner than a second process has started
-BLOCK_SIZE = 10_000_000
-BLOCKS = ("train", "val", "test", "backbone", "generative", "segmenter", "oracle", "held-out")
-
-TEMPLATES = ("a photo of a {}", "a picture of a {}", "a rendering of a {}", "a {}", "the {}")
 EMPTY_TEMPLATES = ("a photo of an empty {}", "a picture of an empty {}", "an empty {}")
 WORDS = (
     "a",
@@ -36,50 +23,14 @@ WORDS = (
 )
 
 
-@dataclass(frozen=True)
-class Rendered:
-    """Rendered scenes.
-
-    Attributes:
-        images: uint8 (N, 64, 64, 3).
-        masks: bool (N, 64, 64), the birds' silhouettes.
-    """
-
-    scenes: tuple[Scene, ...]
-    images: np.ndarray
-    masks: np.ndarray
-
-
-def scene_seed(block: str, number: int) -> int:
-    """Return the seed of scene ``number`` (0..9,999,999) of a block."""
-    return BLOCKS.index(block) * BLOCK_SIZE + number
-
-
-def random_scenes(block: str, count: int, empty_share: float = 0.0) -> list[Scene]:
-    """Draw ``count`` scenes of a block: species, colour and place independent and uniform, some without a bird."""
-    rng = np.random.default_rng(scene_seed(block, 0))
-    scenes = []
-    for number in range(count):
-        empty = rng.random() < empty_share
-        scenes.append(
-            Scene(
-                species=None if empty else str(rng.choice(SPECIES)),
-                colour=None if empty else str(rng.choice(COLOURS)),
-                place=str(rng.choice(PLACES)),
-                seed=scene_seed(block, number),
-            )
-        )
-    return scenes
-
-
-def render_all(scenes: Sequence[Scene], workers: int | None = None) -> Rendered:
-    """Render scenes, many of them on all cores; the result does not depend on the number of workers."""
-    if workers is None and len(scenes) < FEW:
-        images, masks = zip(*map(render, scenes), strict=True)
-        return Rendered(tuple(scenes), np.stack(images), np.stack(masks))
-    with get_context("spawn").Pool(workers or os.cpu_count()) as pool:
-        images, masks = zip(*pool.imap(render, scenes, chunksize=64), strict=True)
-    return Rendered(tuple(scenes), np.stack(images), np.stack(masks))
+def draw(rng: np.random.Generator, seed: int, empty: bool) -> Scene:
+    """Draw a scene: species, colour and place independent and uniform."""
+    return Scene(
+        species=None if empty else str(rng.choice(SPECIES)),
+        colour=None if empty else str(rng.choice(COLOURS)),
+        place=str(rng.choice(PLACES)),
+        seed=seed,
+    )
 
 
 def caption(scene: Scene, rng: np.random.Generator) -> str:
@@ -95,3 +46,13 @@ def caption(scene: Scene, rng: np.random.Generator) -> str:
     words += ["bird"] if not named or rng.random() < 0.6 else []
     place = f" on a {scene.place}" if rng.random() < 0.5 else ""
     return str(rng.choice(TEMPLATES)).format(" ".join(words)) + place
+
+
+WORLD = World(
+    name="waterbirds",
+    draw=draw,
+    render=render,
+    caption=caption,
+    words=WORDS,
+    attributes={"species": (*SPECIES, None), "colour": (*COLOURS, None), "place": PLACES},
+)
