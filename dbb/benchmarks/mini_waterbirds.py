@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from dbb.benchmarks.drawn import read_split, share_out, write_split
 from dbb.benchmarks.entry import (
     IMAGENET_MEAN,
     IMAGENET_STD,
@@ -20,35 +21,22 @@ from dbb.benchmarks.entry import (
     TrainingSettings,
     templates,
 )
-from dbb.data.dataset import Drawn
-from dbb.data.images import ArrayPixels, ImageSet
-from dbb.errors import InputError
+from dbb.data.dataset import Drawn, Known, Redrawn
+from dbb.data.images import ImageSet
 from dbb.input_format import InputFormat
-from dbb.store import atomic_path
 from dbb.worlds.base import render_all, scene_seed
 from dbb.worlds.waterbirds.scenes import COLOURS, LAND_PLACES, LANDBIRDS, WATER_PLACES, WATERBIRDS, Scene, render
 
-WATERBIRDS_COUNTS = np.array([3498, 184, 56, 1057])
+WATERBIRDS_COUNTS = (3498, 184, 56, 1057)
+WEIGHTS = {"train": WATERBIRDS_COUNTS, "val": (1, 1, 1, 1), "test": (1, 1, 1, 1)}
 SIZES = {"train": 2400, "val": 600, "test": 1600}
-TRUTH = ("mask", "species", "colour", "place", "scene_seed")
-
-
-def group_counts(split: str, size: int) -> np.ndarray:
-    """Return int64 (4,), how many images of each group g = 2 y + a a split of ``size`` images has."""
-    if split == "train":
-        counts = np.maximum(1, np.round(size * WATERBIRDS_COUNTS / WATERBIRDS_COUNTS.sum())).astype(int)
-        counts[0] += size - counts.sum()
-    else:
-        counts = np.full(4, size // 4)
-    if counts.min() < 1:
-        raise InputError(f"a {split} split of {size} images leaves a group empty: take at least 8")
-    return counts
+TRUTH = ("species", "colour", "place")
 
 
 def split_scenes(split: str, size: int) -> tuple[list[Scene], np.ndarray]:
-    """Return the scenes of a split, shuffled, and their groups, int64 (N,)."""
+    """Return the scenes of a split, shuffled, and their groups g = 2 y + a, int64 (N,)."""
     rng = np.random.default_rng(scene_seed(split, 0))
-    groups = rng.permutation(np.repeat(np.arange(4), group_counts(split, size)))
+    groups = rng.permutation(np.repeat(np.arange(4), share_out(split, size, WEIGHTS[split])))
     drawn = []
     for number, group in enumerate(groups):
         species = rng.choice(WATERBIRDS if group >= 2 else LANDBIRDS)
@@ -64,48 +52,28 @@ def make_split(folder: Path, split: str, size: int) -> None:
         InputError: for a size that leaves a group empty.
     """
     drawn, groups = split_scenes(split, size)
-    rendered = render_all(render, drawn)
-    with atomic_path(folder / f"{split}.npz") as temporary, open(temporary, "wb") as file:
-        np.savez_compressed(
-            file,
-            image=rendered.images,
-            mask=rendered.masks,
-            group=groups,
-            species=np.array([s.species for s in drawn]),
-            colour=np.array([s.colour for s in drawn]),
-            place=[s.place for s in drawn],
-            scene_seed=[s.seed for s in drawn],
-        )
+    write_split(folder, split, render_all(render, drawn), groups, TRUTH)
 
 
 def load_split(folder: Path, split: str) -> ImageSet:
-    """Read a split that `make_split` wrote.
+    """Read a split that `make_split` wrote."""
+    return read_split(folder, split, 2, TRUTH)
 
-    Raises:
-        InputError: naming the file if it is missing or cannot be read.
-    """
-    path = folder / f"{split}.npz"
-    if not path.exists():
-        raise InputError(f"{path} is missing: run notebook 01-data first")
-    try:
-        with np.load(path) as stored:
-            arrays = {name: stored[name] for name in ("image", "group", *TRUTH)}
-    except Exception as error:
-        raise InputError(f"{path} cannot be read ({error}): delete it and run notebook 01-data again") from error
-    return ImageSet(
-        ArrayPixels(arrays["image"]),
-        labels=arrays["group"] // 2,
-        attributes=arrays["group"] % 2,
-        n_attributes=2,
-        ids=np.arange(len(arrays["group"])),
-        truth={name: arrays[name] for name in TRUTH},
-    )
+
+def redraw(known: Known, species: str, rng: np.random.Generator) -> np.ndarray:
+    """Render the scene of a picture with a bird of another species, in any colour, uint8 (64, 64, 3)."""
+    return render(Scene(species, str(rng.choice(COLOURS)), str(known["place"]), int(known["scene_seed"])))[0]
+
+
+def erased(known: Known) -> str:
+    """Return a prompt for the place alone."""
+    return f"a photo of an empty {known['place']}"
 
 
 BENCHMARK = Benchmark(
     name="mini-waterbirds",
     title="mini-Waterbirds",
-    data=Drawn(make_split, load_split, SIZES),
+    data=Drawn(make_split, load_split, SIZES, Redrawn(redraw, erased)),
     classes=("landbird", "waterbird"),
     attributes=("land", "water"),
     group_format="{} on {}",

@@ -3,7 +3,9 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
+
+import numpy as np
 
 from dbb.data.files import Fit, Listing
 from dbb.data.images import ImageSet
@@ -23,6 +25,24 @@ class Place:
     bring: Callable[[Path, Path], None]
 
 
+Known = Mapping[str, Any]
+"""What is known of one picture: a row of `dbb.data.images.ImageSet.truth`."""
+
+
+@dataclass(frozen=True)
+class Redrawn:
+    """What can be done to a drawn picture because its scene is known: controls, never a part of the method.
+
+    Attributes:
+        picture: (known, kind, generator) -> the same scene with a member of another kind, uint8 (S, S, 3); kinds are
+            called as in the benchmark's ``oracle_labels``.
+        erased: known -> a prompt for the same scene with nothing of the classes in it.
+    """
+
+    picture: Callable[[Known, str, np.random.Generator], np.ndarray]
+    erased: Callable[[Known], str]
+
+
 @dataclass(frozen=True)
 class Drawn:
     """Splits that are drawn here.
@@ -31,11 +51,13 @@ class Drawn:
         make_split: (folder, split, images) writes the split.
         load_split: (folder, split) reads it.
         sizes: images of each split.
+        redrawn: what controls do to its pictures.
     """
 
     make_split: Callable[[Path, str, int], None]
     load_split: Callable[[Path, str], ImageSet]
     sizes: Mapping[str, int]
+    redrawn: Redrawn | None = None
 
 
 @dataclass(frozen=True)

@@ -22,10 +22,10 @@ from dbb.pretraining.scenes import Book, open_books
 from dbb.seeds import seed_everything
 from dbb.store import resolve, write_json
 
-SCENES = {"autoencoder": 60_000, "painter": 60_000, "segmenter": 24_000}
+SCENES = {"autoencoder": 12_000, "painter": 40_000, "segmenter": 20_000}
 """Of all worlds together, by their lessons' shares."""
 
-STEPS = {"autoencoder": 12_000, "painter": 15_000, "segmenter": 15_000}
+STEPS = {"autoencoder": 7_000, "painter": 15_000, "segmenter": 15_000}
 ORACLE_SCENES, ORACLE_EPOCHS = 16_000, 8
 HELD_OUT = 512
 

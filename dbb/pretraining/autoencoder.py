@@ -51,7 +51,7 @@ def train_autoencoder(
     model.load_state_dict(
         train("autoencoder", model, loss_of_step, steps=steps, learning_rate=2e-3, work=work, weight_decay=0.0)
     )
-    some = [book.rendered.images[number] for book, number in draw_pages(books, 512, np.random.default_rng(0))]
+    some = [books[k].rendered.images[number] for k, number in draw_pages(books, 512, np.random.default_rng(0))]
     model.register_to_config(scaling_factor=float(1 / latent_std(model.eval(), as_pixels(np.stack(some)))))
     return model
 
@@ -59,8 +59,8 @@ def train_autoencoder(
 def random_crops(books: Sequence[Book], batch_size: int, rng: np.random.Generator) -> np.ndarray:
     """Cut one random crop from each of ``batch_size`` random scenes: uint8 (B, 32, 32, 3)."""
     crops = []
-    for book, number in draw_pages(books, batch_size, rng):
-        image = book.rendered.images[number]
+    for k, number in draw_pages(books, batch_size, rng):
+        image = books[k].rendered.images[number]
         y, x = rng.integers(image.shape[0] - CROP + 1, size=2)
         crops.append(image[y : y + CROP, x : x + CROP])
     return np.stack(crops)

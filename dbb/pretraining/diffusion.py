@@ -21,6 +21,7 @@ CROP = 48  # px: most of the training sees crops around the mask, which cost hal
 WHOLE_SCENES_FROM = 0.93  # share of the steps after which whole scenes are shown
 CAPTION_DROPOUT = 0.1
 MASK_WEIGHT = 8.0
+ENCODED_AT_ONCE = 64
 
 
 class Painter(nn.Module):
@@ -91,30 +92,42 @@ class Batch:
     """What the painter learns from in a step.
 
     Attributes:
+        latents: float32 (B, 4, s/2, s/2), scaled, of the pictures.
         pixels: float32 (B, 3, s, s) in [-1, 1].
         masks: float32 (B, 1, s, s).
         captions: B strings.
     """
 
+    latents: torch.Tensor
     pixels: torch.Tensor
     masks: torch.Tensor
     captions: list[str]
 
 
-def draw_batch(books: Sequence[Book], batch_size: int, crop: bool, rng: np.random.Generator) -> Batch:
-    """Draw scenes with fresh captions and masks; ``crop`` cuts 48 px around the mask, on even pixels."""
-    images, masks, captions = [], [], []
-    for book, number in draw_pages(books, batch_size, rng):
+def draw_batch(
+    books: Sequence[Book], latents: Sequence[torch.Tensor], batch_size: int, crop: bool, rng: np.random.Generator
+) -> Batch:
+    """Draw scenes with fresh captions and masks; ``crop`` cuts 48 px around the mask, on even pixels.
+
+    Args:
+        latents: of each book's scenes, (N, 4, S/2, S/2), scaled.
+    """
+    images, masks, captions, parts = [], [], [], []
+    for k, number in draw_pages(books, batch_size, rng):
+        book, part = books[k], latents[k][number]
         scene, image = book.rendered.scenes[number], book.rendered.images[number]
         mask = book.lesson.inpainting_mask(scene, book.rendered.masks[number], rng)
         if crop:
             window = _window(mask, rng)
             image, mask = image[window], mask[window]
+            part = part[:, window[0].start // 2 : window[0].stop // 2, window[1].start // 2 : window[1].stop // 2]
         images.append(image)
         masks.append(mask)
+        parts.append(part)
         dropped = rng.random() < CAPTION_DROPOUT
         captions.append("" if dropped else book.lesson.world.caption(scene, rng))
-    return Batch(as_pixels(np.stack(images)), torch.from_numpy(np.stack(masks)).float()[:, None], captions)
+    latent = torch.stack(parts).float()
+    return Batch(latent, as_pixels(np.stack(images)), torch.from_numpy(np.stack(masks)).float()[:, None], captions)
 
 
 def _window(mask: np.ndarray, rng: np.random.Generator) -> tuple[slice, slice]:
@@ -133,6 +146,12 @@ def encode(vae: AutoencoderKL, pixels: torch.Tensor) -> torch.Tensor:
     return vae.encode(pixels).latent_dist.mean * vae.config.scaling_factor
 
 
+def encode_all(vae: AutoencoderKL, images: np.ndarray) -> torch.Tensor:
+    """Scaled posterior means of uint8 images (N, S, S, 3), float16 (N, 4, S/2, S/2), once for the whole training."""
+    parts = np.array_split(images, max(1, len(images) // ENCODED_AT_ONCE))
+    return torch.cat([encode(vae, as_pixels(part).to(vae.device)).half().cpu() for part in parts])
+
+
 def painter_loss(
     painter: Painter,
     vae: AutoencoderKL,
@@ -146,8 +165,8 @@ def painter_loss(
     Each image counts alike, however small its mask.
     """
     device = painter.unet.device
-    pixels, masks = batch.pixels.to(device), batch.masks.to(device)
-    latents, masked = encode(vae, torch.cat([pixels, pixels * (masks < 0.5)])).chunk(2)
+    latents, pixels, masks = batch.latents.to(device), batch.pixels.to(device), batch.masks.to(device)
+    masked = encode(vae, pixels * (masks < 0.5))
     masks = F.interpolate(masks, size=latents.shape[-2:])
     noise = torch.randn(latents.shape, generator=generator).to(device)
     timesteps = torch.randint(scheduler.config.num_train_timesteps, (len(latents),), generator=generator).to(device)
@@ -192,11 +211,12 @@ def train_painter(
         start_from(painter, tokenizer, start)
     painter = painter.to(device).to(memory_format=torch.channels_last)
     painter.unet.compile(dynamic=False)
-    vae = vae.to(device).requires_grad_(False)
+    vae = vae.to(device).requires_grad_(False).to(memory_format=torch.channels_last)
+    latents = [encode_all(vae, book.rendered.images) for book in books]
 
     def loss_of_step(step: int, generator: torch.Generator) -> torch.Tensor:
         crop = step < WHOLE_SCENES_FROM * steps
-        batch = draw_batch(books, batch_size, crop, np.random.default_rng(step))
+        batch = draw_batch(books, latents, batch_size, crop, np.random.default_rng(step))
         # Compiling pays for the many steps on crops, not for the few on whole scenes.
         with torch.compiler.set_stance("default" if crop else "force_eager"):
             return painter_loss(painter, vae, tokenizer, scheduler, batch, generator)

@@ -1,15 +1,24 @@
-"""Loose inpainting masks for training: boxes, ellipses and blobs that hold the bird but do not trace it.
+"""Inpainting masks for training: loose ones around birds and animals, tight ones around hair.
 
-A mask that follows the outline tells the painter the shape, and the shape is the class.
+A mask that follows the outline of an animal tells the painter the shape, and the shape is the class: boxes, ellipses
+and blobs hold it and do not trace it. The class of hair is in its colour: its mask may follow it, and has to, or the
+face would be painted, too.
 """
 
 import numpy as np
+from scipy.ndimage import binary_dilation
+
+HEAD_SHARE = 0.2  # of the masks of hair that take the head in, as a segmenter's do
 
 
-def loose_mask(silhouette: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Return a bool (S, S) mask that covers ``silhouette`` (bool (S, S)), or a random place if that is empty."""
+def loose_mask(silhouette: np.ndarray, rng: np.random.Generator, margin: int = 6) -> np.ndarray:
+    """Return a bool (S, S) mask that covers ``silhouette`` (bool (S, S)), or a random place if that is empty.
+
+    Args:
+        margin: px, at most, between the silhouette's bounds and the mask's.
+    """
     size = silhouette.shape[0]
-    left, top, right, bottom = _bounds(silhouette, rng) + rng.integers(1, 7, 4) * (-1, -1, 1, 1)
+    left, top, right, bottom = _bounds(silhouette, rng) + rng.integers(1, margin + 1, 4) * (-1, -1, 1, 1)
     ys, xs = np.mgrid[:size, :size]
     box = (xs >= left) & (xs < right) & (ys >= top) & (ys < bottom)
     kind = rng.random()
@@ -22,6 +31,14 @@ def loose_mask(silhouette: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     angle = np.arctan2(dy, dx)
     wobble = sum(rng.uniform(0, 0.15) * np.cos(k * angle + rng.uniform(0, 2 * np.pi)) for k in (2, 3, 4))
     return (np.hypot(dx, dy) <= 1.25 + wobble) | silhouette
+
+
+def hair_mask(hair: np.ndarray, head: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Return a bool (S, S) mask: ``hair`` (bool (S, S)) grown by 1 to 3 px, now and then, or without hair, ``head``."""
+    if not hair.any():
+        return head
+    grown = binary_dilation(hair, iterations=int(rng.integers(1, 4)))
+    return grown | head if rng.random() < HEAD_SHARE else grown
 
 
 def _bounds(silhouette: np.ndarray, rng: np.random.Generator) -> np.ndarray:

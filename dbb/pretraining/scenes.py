@@ -47,11 +47,11 @@ def open_books(
     ]
 
 
-def draw_pages(books: Sequence[Book], count: int, rng: np.random.Generator) -> list[tuple[Book, int]]:
-    """Draw ``count`` scenes, the lessons by their shares: pairs of a book and the number of a scene in it."""
+def draw_pages(books: Sequence[Book], count: int, rng: np.random.Generator) -> list[tuple[int, int]]:
+    """Draw ``count`` scenes, the lessons by their shares: pairs of the number of a book and of a scene in it."""
     shares = np.array([book.lesson.share for book in books])
     chosen = rng.choice(len(books), count, p=shares / shares.sum())
-    return [(books[k], int(rng.integers(len(books[k])))) for k in chosen]
+    return [(k, int(rng.integers(len(books[k])))) for k in chosen.tolist()]
 
 
 def as_pixels(images: np.ndarray) -> torch.Tensor:

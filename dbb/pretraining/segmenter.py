@@ -110,8 +110,8 @@ def contrastive_loss(model: CLIPSegForImageSegmentation, pooled: torch.Tensor, t
 def prompt_and_target(book: Book, number: int, rng: np.random.Generator) -> tuple[str, np.ndarray]:
     """One prompt for a scene and its mask, float32 (64, 64): half of them name what is there.
 
-    The subject, or a phrase for it that is true, gives the silhouette; a place gives what is not the subject; another
-    world's subject, another kind, colour or place, and the subject in an empty scene, give an empty mask.
+    The subject, or a phrase for it that is true, gives the silhouette; another world's subject, another kind or colour,
+    and the subject in an empty scene, give an empty mask; what is beside the subject gives what the lesson says.
     """
     lesson, scene = book.lesson, book.rendered.scenes[number]
     other = book.rendered.scenes[rng.integers(len(book))]
@@ -126,8 +126,8 @@ def prompt_and_target(book: Book, number: int, rng: np.random.Generator) -> tupl
         value = getattr(scene if rng.random() < 0.4 else other, name)
         if value is not None:
             return phrase.format(value), mask * (value == getattr(scene, name))
-    place = other.place if rng.random() < 0.6 else scene.place
-    return place, (1 - mask) * (place == scene.place)
+    word, there = lesson.beside(scene, book.rendered.masks[number], rng)
+    return word, there.astype(np.float32)
 
 
 def train_segmenter(
@@ -139,7 +139,7 @@ def train_segmenter(
 
     def loss_of_step(step: int, generator: torch.Generator) -> torch.Tensor:
         rng = np.random.default_rng(step)
-        pages = draw_pages(books, batch_size, rng)
+        pages = [(books[k], number) for k, number in draw_pages(books, batch_size, rng)]
         prompts, drawn = zip(*(prompt_and_target(*page, rng) for page in pages), strict=True)
         flip = -1 if rng.random() < 0.5 else 1
         pixels = as_pixels(np.stack([book.rendered.images[number] for book, number in pages])[:, :, ::flip])

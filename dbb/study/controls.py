@@ -12,6 +12,8 @@ import torch
 import torch.nn.functional as F
 from diffusers import StableDiffusionInpaintPipeline
 
+from dbb.code import Definition, definition_of
+from dbb.data.dataset import Known
 from dbb.models.devices import pick_device
 from dbb.models.inpainting import decode_latents, encode_images, load_inpainting, to_signed
 from dbb.record import Made, StageRun
@@ -22,8 +24,7 @@ from dbb.stages.manifest import MANIFEST, write_manifest
 from dbb.stages.mask_table import MASKS, SOURCES, load_masks
 from dbb.stages.painting import write_image
 from dbb.stages.run import Run
-from dbb.study.truth import known
-from dbb.worlds.waterbirds.scenes import COLOURS, Scene, render
+from dbb.study.truth import redrawn
 
 BLUR_SIGMA = 6.0  # px: nothing of a bird's outline survives it
 BATCH = 50  # pictures at a time
@@ -47,22 +48,20 @@ def rendered_set(run: Run) -> Made:
     """Make or load the set "renderer": the same scene with a member of the other class, drawn by the renderer.
 
     Raises:
-        InputError: where the place of a picture is not known.
+        InputError: where pictures are not drawn.
     """
+    redraw, kinds = redrawn(run).picture, run.benchmark.oracle_labels
 
     def work(stage: StageRun) -> None:
-        places, seeds = known(run, "place"), known(run, "scene_seed")
-        kinds = run.benchmark.oracle_labels
+        train = run.split("train")
         _write_set(
             run,
             stage,
             relabelled(run),
-            lambda rows, originals, masks: rendered(
-                rows, places[rows["source_id"]], seeds[rows["source_id"]], kinds, run.seed
-            ),
+            lambda rows, originals, masks: rendered(rows, train.truth, redraw, kinds, run.seed),
         )
 
-    return _make(run, work, {"kinds": run.benchmark.oracle_labels})
+    return _make(run, work, {"kinds": kinds}, code=(definition_of(redraw),))
 
 
 def repeated_set(run: Run) -> Made:
@@ -108,22 +107,23 @@ def blurred(originals: torch.Tensor, masks: torch.Tensor) -> torch.Tensor:
 
 
 def rendered(
-    rows: pd.DataFrame, places: np.ndarray, scene_seeds: np.ndarray, kinds: Sequence[Sequence[str]], seed: int
+    rows: pd.DataFrame,
+    truth: Mapping[str, np.ndarray],
+    redraw: Callable[[Known, str, np.random.Generator], np.ndarray],
+    kinds: Sequence[Sequence[str]],
+    seed: int,
 ) -> torch.Tensor:
     """Return the scene of each row's source with a random member of its target class, uint8 (B, 3, S, S).
 
     Args:
-        places: str (B,).
-        scene_seeds: integers (B,).
+        truth: what is known of the training pictures, by their ids.
         kinds: for each class, what the renderer calls its members.
     """
     images = []
-    for source, target, place, scene_seed in zip(
-        rows["source_id"], rows["target_class"], places, scene_seeds, strict=True
-    ):
+    for source, target in zip(rows["source_id"], rows["target_class"], strict=True):
         rng = np.random.default_rng(image_seed("renderer", seed, source, target))
-        kind, colour = str(rng.choice(kinds[target])), str(rng.choice(COLOURS))
-        images.append(render(Scene(kind, colour, str(place), int(scene_seed)))[0])
+        kind = str(rng.choice(kinds[target]))
+        images.append(redraw({name: values[source] for name, values in truth.items()}, kind, rng))
     return torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2)
 
 
@@ -168,7 +168,8 @@ def _make(
     work: Callable[[StageRun], None],
     settings: Mapping[str, object] | None = None,
     models: Mapping[str, str] | None = None,
+    code: tuple[Definition, ...] = (),
 ) -> Made:
     bm = run.benchmark
     given = {"pairs": bm.pairs, "size": bm.generation_size, **(settings or {})}
-    return run.make("generated", given, {"data": ("train",), "masks": (MASKS, SOURCES)}, work, models)
+    return run.make("generated", given, {"data": ("train",), "masks": (MASKS, SOURCES)}, work, models, code)

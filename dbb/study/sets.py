@@ -19,11 +19,11 @@ from dbb.stages.tokens import tokens
 from dbb.store import require_file
 from dbb.study.controls import CONTROLS
 from dbb.study.true_masks import true_masks
-from dbb.study.truth import known
+from dbb.study.truth import redrawn
 
 TOKENS, CLASS_WORD, ERASED, TRUE_MASKS = "tokens", "class word", "erased", "true masks"
 
-NEEDS = {ERASED: ("place",), TRUE_MASKS: ("mask",), "renderer": ("place", "scene_seed")}
+NEEDS = {ERASED: ("scene_seed",), TRUE_MASKS: ("mask",), "renderer": ("scene_seed",)}
 """What a set must know of a training picture beside its label (`ImageSet.truth`)."""
 
 
@@ -79,5 +79,5 @@ def prompts(run: Run, name: str) -> dict[int, str]:
     sources = pd.read_parquet(require_file(run.folder("masks") / SOURCES))["source_id"].tolist()
     if name == CLASS_WORD:  # the template without its token is the bare class word
         return dict.fromkeys(sources, " ".join(run.benchmark.templates[0].format("").split()))
-    places = known(run, "place")
-    return {source: f"a photo of an empty {places[source]}" for source in sources}
+    erased, truth = redrawn(run).erased, run.split("train").truth
+    return {source: erased({name: values[source] for name, values in truth.items()}) for source in sources}

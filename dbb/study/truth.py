@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from dbb.data.dataset import Drawn, Redrawn
 from dbb.errors import InputError
 from dbb.stages.run import Run
 
@@ -14,8 +15,24 @@ def known(run: Run, name: str) -> np.ndarray:
     """
     truth = run.split("train").truth
     if name not in truth:
-        raise InputError(
-            f"{run.benchmark.name} does not know the {name} of its pictures: arms of the study that need "
-            "it run on drawn benchmarks alone"
-        )
+        raise _unknown(run, name)
     return truth[name]
+
+
+def redrawn(run: Run) -> Redrawn:
+    """Return what controls do to the benchmark's drawn pictures.
+
+    Raises:
+        InputError: where pictures are not drawn.
+    """
+    data = run.benchmark.data
+    if not isinstance(data, Drawn) or data.redrawn is None:
+        raise _unknown(run, "scene")
+    return data.redrawn
+
+
+def _unknown(run: Run, name: str) -> InputError:
+    return InputError(
+        f"{run.benchmark.name} does not know the {name} of its pictures: arms of the study that need it run on drawn "
+        "benchmarks alone"
+    )

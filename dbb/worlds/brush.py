@@ -185,7 +185,8 @@ def bends(path: Sequence[tuple[float, ...]], straight: float = 0.97) -> list[tup
     """
     steps = np.diff(np.asarray(path), axis=0)
     steps /= np.maximum(np.linalg.norm(steps, axis=1, keepdims=True), 1e-9)
-    return [path[k + 1] for k in np.flatnonzero((steps[:-1] * steps[1:]).sum(axis=1) < straight)]
+    turned = (steps[:-1] * steps[1:]).sum(axis=1) < straight
+    return [corner for corner, bent in zip(path[1:], turned, strict=False) if bent]
 
 
 def shaded(base: Colour, top: float, bottom: float, size: tuple[int, int], shade: float) -> Image.Image:

@@ -1,0 +1,99 @@
+"""mini-celeba: CelebA in miniature, drawn here, with the small models that come with the repository.
+
+The class is the colour of the hair, the attribute whether a woman or a man is shown. The group shares of the training
+split are those of the paper's draw from CelebA (12426, 11841, 22880, 1387: its Table 7); validation and test are
+balanced, so that the smallest group is measured as well as the others.
+"""
+
+from pathlib import Path
+
+import numpy as np
+
+from dbb.benchmarks.drawn import read_split, share_out, write_split
+from dbb.benchmarks.entry import (
+    IMAGENET_MEAN,
+    IMAGENET_STD,
+    Benchmark,
+    GenerationSettings,
+    InversionSettings,
+    MaskSettings,
+    PruningSettings,
+    RetrainingSettings,
+    TrainingSettings,
+    templates,
+)
+from dbb.data.dataset import Drawn, Known, Redrawn
+from dbb.data.images import ImageSet
+from dbb.input_format import InputFormat
+from dbb.worlds.base import render_all, scene_seed
+from dbb.worlds.celeba.groups import draw_face
+from dbb.worlds.celeba.hair import BLOND, OTHER
+from dbb.worlds.celeba.scenes import Scene, render
+
+CELEBA_COUNTS = (12426, 11841, 22880, 1387)
+WEIGHTS = {"train": CELEBA_COUNTS, "val": (1, 1, 1, 1), "test": (1, 1, 1, 1)}
+SIZES = {"train": 2400, "val": 600, "test": 1600}
+SHORT = ("cropped", "side parted", "swept back")
+TRUTH = ("shade", "style", "sex", "hat", "beard", "glasses", "place")
+
+
+def split_scenes(split: str, size: int) -> tuple[list[Scene], np.ndarray]:
+    """Return the scenes of a split, shuffled, and their groups g = 2 y + a, int64 (N,)."""
+    rng = np.random.default_rng(scene_seed(split, 0))
+    groups = rng.permutation(np.repeat(np.arange(4), share_out(split, size, WEIGHTS[split])))
+    drawn = [draw_face(rng, scene_seed(split, k), blond=g >= 2, man=g % 2 == 1) for k, g in enumerate(groups.tolist())]
+    return drawn, groups
+
+
+def make_split(folder: Path, split: str, size: int) -> None:
+    """Render a split of ``size`` images into ``folder/<split>.npz``.
+
+    Raises:
+        InputError: for a size that leaves a group empty.
+    """
+    drawn, groups = split_scenes(split, size)
+    write_split(folder, split, render_all(render, drawn), groups, TRUTH)
+
+
+def load_split(folder: Path, split: str) -> ImageSet:
+    """Read a split that `make_split` wrote."""
+    return read_split(folder, split, 2, TRUTH)
+
+
+def redraw(known: Known, shade: str, rng: np.random.Generator) -> np.ndarray:
+    """Render the scene of a picture with hair of another shade, on the bald any cut, uint8 (64, 64, 3)."""
+    sex, hat, beard = str(known["sex"]), str(known["hat"]) or None, str(known["beard"]) or None
+    cut = str(known["style"] if known["shade"] else rng.choice(SHORT))
+    scene = Scene(shade, cut, sex, hat, beard, bool(known["glasses"]), str(known["place"]), int(known["scene_seed"]))
+    return render(scene)[0]
+
+
+def erased(known: Known) -> str:
+    """Return a prompt for the same person without hair."""
+    return f"a photo of a bald {known['sex']}"
+
+
+BENCHMARK = Benchmark(
+    name="mini-celeba",
+    title="mini-CelebA",
+    data=Drawn(make_split, load_split, SIZES, Redrawn(redraw, erased)),
+    classes=("non-blond", "blond"),
+    attributes=("woman", "man"),
+    group_format="{} {}",
+    class_word="hair",
+    mask_prompt="hair",
+    templates=templates("hair"),
+    input_format=InputFormat(64, IMAGENET_MEAN, IMAGENET_STD),
+    generation_size=64,
+    classifier="data/mini/backbone",
+    inpainting="data/mini/inpainting",
+    segmenter="data/mini/segmenter",
+    oracle="data/mini/oracle-celeba",
+    oracle_labels=(tuple(OTHER), tuple(BLOND)),
+    erm=TrainingSettings(epochs=6, batch_size=64, learning_rate=5e-4, weight_decay=1e-4),
+    inversion=InversionSettings(images=30, steps=200, batch_size=8, learning_rate=3e-2, initial_word="hair"),
+    masks=MaskSettings(threshold=0.5, pad=1, box=False, min_area=0.01),
+    generation=GenerationSettings(per_class=(300, 150), steps=10, guidance_scale=3.0, batch_size=50),
+    pruning=PruningSettings(quantile=0.1, thresholds=(None, None), on="probability", steps=32),
+    retraining=RetrainingSettings(epochs=4, batch_size=64, learning_rate=2e-4, weight_decay=1e-4, gammas=(4.0, 4.0)),
+)

@@ -1,0 +1,100 @@
+"""mini-metashift: MetaShift's cats and dogs in miniature, drawn here, with the small models of the repository.
+
+Training has cats with sofas and beds, dogs with benches and bikes, as many of each as MetaShift has (231, 380, 145,
+367: Table 8 of the paper); validation and test have both with shelves, as many of each.
+"""
+
+from pathlib import Path
+
+import numpy as np
+
+from dbb.benchmarks.drawn import read_split, share_out, write_split
+from dbb.benchmarks.entry import (
+    IMAGENET_MEAN,
+    IMAGENET_STD,
+    Benchmark,
+    GenerationSettings,
+    InversionSettings,
+    MaskSettings,
+    PruningSettings,
+    RetrainingSettings,
+    TrainingSettings,
+    templates,
+)
+from dbb.data.dataset import Drawn, Known, Redrawn
+from dbb.data.images import ImageSet
+from dbb.input_format import InputFormat
+from dbb.worlds.base import render_all, scene_seed
+from dbb.worlds.metashift.breeds import CATS, DOGS
+from dbb.worlds.metashift.scenes import PLACES, Scene, render
+from dbb.worlds.metashift.world import draw_animal
+
+SHELF = (0, 0, 0, 0, 1, 0, 0, 0, 0, 1)
+WEIGHTS = {"train": (231, 380, 0, 0, 0, 0, 0, 145, 367, 0), "val": SHELF, "test": SHELF}
+SIZES = {"train": 1123, "val": 400, "test": 1000}
+TRUTH = ("breed", "coat", "pattern", "pose", "place", "far", "hidden", "companion")
+
+
+def split_scenes(split: str, size: int) -> tuple[list[Scene], np.ndarray]:
+    """Return the scenes of a split, shuffled, and their groups g = 5 y + a, int64 (N,)."""
+    rng = np.random.default_rng(scene_seed(split, 0))
+    counts = share_out(split, size, WEIGHTS[split])
+    groups = rng.permutation(np.repeat(np.arange(len(counts)), counts))
+    drawn = []
+    for number, (animal, place) in enumerate(zip(*divmod(groups, len(PLACES)), strict=True)):
+        breeds = tuple(DOGS if animal else CATS)
+        drawn.append(draw_animal(rng, scene_seed(split, number), breeds, (PLACES[place],)))
+    return drawn, groups
+
+
+def make_split(folder: Path, split: str, size: int) -> None:
+    """Render a split of ``size`` images into ``folder/<split>.npz``.
+
+    Raises:
+        InputError: for a size that leaves a group empty.
+    """
+    drawn, groups = split_scenes(split, size)
+    write_split(folder, split, render_all(render, drawn), groups, TRUTH)
+
+
+def load_split(folder: Path, split: str) -> ImageSet:
+    """Read a split that `make_split` wrote."""
+    return read_split(folder, split, len(PLACES), TRUTH)
+
+
+def redraw(known: Known, breed: str, rng: np.random.Generator) -> np.ndarray:
+    """Render the scene of a picture with an animal of another breed, alone, uint8 (64, 64, 3)."""
+    coat, pattern, pose, place = (str(known[name]) for name in ("coat", "pattern", "pose", "place"))
+    far, hidden, seed = bool(known["far"]), bool(known["hidden"]), int(known["scene_seed"])
+    return render(Scene(breed, coat, pattern, pose, place, seed, far, hidden))[0]
+
+
+def erased(known: Known) -> str:
+    """Return a prompt for the place alone."""
+    return f"a photo of an empty {known['place']}"
+
+
+BENCHMARK = Benchmark(
+    name="mini-metashift",
+    title="mini-MetaShift",
+    data=Drawn(make_split, load_split, SIZES, Redrawn(redraw, erased)),
+    classes=("cat", "dog"),
+    attributes=PLACES,
+    group_format="{} with {}",
+    class_word="animal",
+    mask_prompt="animal",
+    templates=templates("animal"),
+    input_format=InputFormat(64, IMAGENET_MEAN, IMAGENET_STD),
+    generation_size=64,
+    classifier="data/mini/backbone",
+    inpainting="data/mini/inpainting",
+    segmenter="data/mini/segmenter",
+    oracle="data/mini/oracle-metashift",
+    oracle_labels=(tuple(CATS), tuple(DOGS)),
+    erm=TrainingSettings(epochs=8, batch_size=64, learning_rate=1e-3, weight_decay=1e-4),
+    inversion=InversionSettings(images=30, steps=200, batch_size=8, learning_rate=3e-2, initial_word="animal"),
+    masks=MaskSettings(threshold=0.5, pad=2, box=True, min_area=0.02),
+    generation=GenerationSettings(per_class=(150, 150), steps=10, guidance_scale=3.0, batch_size=50),
+    pruning=PruningSettings(quantile=0.1, thresholds=(None, None), on="probability", steps=32),
+    retraining=RetrainingSettings(epochs=4, batch_size=64, learning_rate=2e-4, weight_decay=1e-4, gammas=(4.0, 4.0)),
+)

@@ -1,0 +1,1 @@
+"""The drawn CelebA: portraits whose class is the colour of the hair."""

@@ -1,0 +1,1 @@
+"""Drawn cats and dogs on and beside furniture: MetaShift in miniature."""
