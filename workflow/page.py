@@ -36,6 +36,11 @@ QUIET = ["--IPKernelApp.log_level=CRITICAL"]
 """A kernel warns that it talks over local TCP, and of the interrupt by which it is shut down. Errors in cells are not
 in its log.
 """
+AT_ONCE = "immediate"
+"""A page's kernel is killed: whatever is to stay is in files by then. Asked to end, it first waits for its children, of
+whom Python's tracker of a pool's resources ignores signals: seconds for each page, and a warning of its pending answer
+where the interrupt that goes before hits it after its last message.
+"""
 NO_WIDGETS = "ignore:IProgress not found"
 """A library's bars warn on the page that they lack a package, though they are off."""
 
@@ -192,7 +197,13 @@ def _execute(page: Page, target: Path, more: Mapping[str, Any]) -> None:
     os.environ["PYTHONWARNINGS"] = ",".join(filter(None, [os.environ.get("PYTHONWARNINGS"), NO_WIDGETS]))
     try:
         execute_notebook(
-            root / page.source, target, {**page.parameters, **more}, cwd=root, progress_bar=False, extra_arguments=QUIET
+            root / page.source,
+            target,
+            {**page.parameters, **more},
+            cwd=root,
+            progress_bar=False,
+            extra_arguments=QUIET,
+            shutdown_kernel=AT_ONCE,
         )
     except PapermillExecutionError as error:
         raise FailedCell(error.evalue if error.ename == InputError.__name__ else str(error)) from error

@@ -19,11 +19,22 @@ DECLARED = (
 
 LOOP = "from dbb.progress import track\nfor _ in track(range(3), 'images'): pass"
 
+PARTING = """
+import atexit, time
+from multiprocessing.resource_tracker import ensure_running
+ensure_running()  # as a pool does: a child that ignores signals
+kernel = get_ipython().kernel
+last = kernel.post_handler_hook
+kernel.post_handler_hook = lambda: (time.sleep(0.3), last())  # here the interrupt hits it
+_ = atexit.register(time.sleep, 0.2)  # meanwhile it answers that it ends, and waits for the child
+"""
+"""What makes a kernel that is asked to end warn of a task that was destroyed."""
+
 
 @pytest.fixture
 def page(tmp_path):
     """A page of a notebook that makes no stage."""
-    return written(tmp_path, "print(sizes, device)\n" + LOOP)
+    return written(tmp_path, "print(sizes, device)\n" + LOOP + PARTING)
 
 
 def written(folder: Path, code: str) -> pages.Page:
@@ -58,7 +69,7 @@ def test_it_is_executed_with_typed_parameters_and_found_thereafter(page, capfd):
     before = page.path.read_bytes()
     assert pages.make(page, device="cuda:7") == [] == page.changes(), "another device makes nothing anew"
     assert page.path.read_bytes() == before
-    assert capfd.readouterr() == ("", ""), "a kernel warns of TCP and of debuggers"
+    assert capfd.readouterr() == ("", ""), "a kernel warns of TCP, of debuggers, and of its end"
     record = pages.read_record(page.path)
     assert record["seconds"] > 0 and record["made"].endswith("+00:00")
 
