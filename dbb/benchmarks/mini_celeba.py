@@ -5,6 +5,7 @@ split are those of the paper's draw from CelebA (12426, 11841, 22880, 1387: its 
 balanced, so that the smallest group is measured as well as the others.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -37,10 +38,14 @@ SHORT = ("cropped", "side parted", "swept back")
 TRUTH = ("shade", "style", "sex", "hat", "beard", "glasses", "place")
 
 
-def split_scenes(split: str, size: int) -> tuple[list[Scene], np.ndarray]:
-    """Return the scenes of a split, shuffled, and their groups g = 2 y + a, int64 (N,)."""
+def split_scenes(split: str, size: int, weights: Sequence[int] | None = None) -> tuple[list[Scene], np.ndarray]:
+    """Return the scenes of a split, shuffled, and their groups g = 2 y + a, int64 (N,).
+
+    Args:
+        weights: the groups' ratios; None: the split's own.
+    """
     rng = np.random.default_rng(scene_seed(split, 0))
-    groups = rng.permutation(np.repeat(np.arange(4), share_out(split, size, WEIGHTS[split])))
+    groups = rng.permutation(np.repeat(np.arange(4), share_out(split, size, weights or WEIGHTS[split])))
     drawn = [draw_face(rng, scene_seed(split, k), blond=g >= 2, man=g % 2 == 1) for k, g in enumerate(groups.tolist())]
     return drawn, groups
 

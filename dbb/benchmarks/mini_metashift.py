@@ -4,6 +4,7 @@ Training has cats with sofas and beds, dogs with benches and bikes, as many of e
 367: Table 8 of the paper); validation and test have both with shelves, as many of each.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -35,10 +36,14 @@ SIZES = {"train": 1123, "val": 400, "test": 1000}
 TRUTH = ("breed", "coat", "pattern", "pose", "place", "far", "hidden", "companion")
 
 
-def split_scenes(split: str, size: int) -> tuple[list[Scene], np.ndarray]:
-    """Return the scenes of a split, shuffled, and their groups g = 5 y + a, int64 (N,)."""
+def split_scenes(split: str, size: int, weights: Sequence[int] | None = None) -> tuple[list[Scene], np.ndarray]:
+    """Return the scenes of a split, shuffled, and their groups g = 5 y + a, int64 (N,).
+
+    Args:
+        weights: the groups' ratios; None: the split's own.
+    """
     rng = np.random.default_rng(scene_seed(split, 0))
-    counts = share_out(split, size, WEIGHTS[split])
+    counts = share_out(split, size, weights or WEIGHTS[split])
     groups = rng.permutation(np.repeat(np.arange(len(counts)), counts))
     drawn = []
     for number, (animal, place) in enumerate(zip(*divmod(groups, len(PLACES)), strict=True)):

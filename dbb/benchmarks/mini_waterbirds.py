@@ -4,6 +4,7 @@ The group shares of the training split are those of Waterbirds (3498, 184, 56, 1
 validation and test are balanced within each class, as there.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -33,10 +34,14 @@ SIZES = {"train": 2400, "val": 600, "test": 1600}
 TRUTH = ("species", "colour", "place")
 
 
-def split_scenes(split: str, size: int) -> tuple[list[Scene], np.ndarray]:
-    """Return the scenes of a split, shuffled, and their groups g = 2 y + a, int64 (N,)."""
+def split_scenes(split: str, size: int, weights: Sequence[int] | None = None) -> tuple[list[Scene], np.ndarray]:
+    """Return the scenes of a split, shuffled, and their groups g = 2 y + a, int64 (N,).
+
+    Args:
+        weights: the groups' ratios; None: the split's own.
+    """
     rng = np.random.default_rng(scene_seed(split, 0))
-    groups = rng.permutation(np.repeat(np.arange(4), share_out(split, size, WEIGHTS[split])))
+    groups = rng.permutation(np.repeat(np.arange(4), share_out(split, size, weights or WEIGHTS[split])))
     drawn = []
     for number, group in enumerate(groups):
         species = rng.choice(WATERBIRDS if group >= 2 else LANDBIRDS)
