@@ -37,7 +37,7 @@ lint: .venv/installed  ## what needs no run: style, layout, types, spelling
 	codespell
 
 test: lint  ## lint, unit tests, the whole product on tiny parameters, the book's build
-	python -m pytest
+	python -m pytest -n 2 --dist loadfile
 
 test-slow: .venv/installed  ## every stage at true size, with random weights, on the CPU: half an hour and 24 GB
 	python -m pytest -m slow

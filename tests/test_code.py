@@ -460,7 +460,7 @@ ALL = set(STAGES)
         ("stages/masks.py", "def overlap(", "def _new():\n    pass\n\n\ndef overlap(", set()),
         ("stages/generation.py", "(1 - alpha_bar).sqrt() * noise", "noise", set()),  # a picture of eq. 2, no stage
         ("stages/masks.py", "choose 'best' or 'first'", "choose one of the two", set()),
-        ("worlds/waterbirds/scenes.py", "SUPERSAMPLING = ", "SUPERSAMPLING = 1 + ", {"data"}),
+        ("worlds/base.py", "SUPERSAMPLING = ", "SUPERSAMPLING = 1 + ", {"data"}),
         ("benchmarks/mini_waterbirds.py", "% 2 else LAND_PLACES", "% 2 != 0 else LAND_PLACES", {"data"}),
         ("stages/erm.py", "nn.functional.cross_entropy(model(", "2 * nn.functional.cross_entropy(model(", {"erm"}),
         ("models/checkpoints.py", "IMAGENET_CLASSES = ", "IMAGENET_CLASSES = 1 + ", {"erm"}),

@@ -28,8 +28,8 @@ from dbb.input_format import InputFormat
 from dbb.worlds.base import render_all, scene_seed
 from dbb.worlds.waterbirds.scenes import COLOURS, LAND_PLACES, LANDBIRDS, WATER_PLACES, WATERBIRDS, Scene, render
 
-WATERBIRDS_COUNTS = (3498, 184, 56, 1057)
-WEIGHTS = {"train": WATERBIRDS_COUNTS, "val": (1, 1, 1, 1), "test": (1, 1, 1, 1)}
+WATERBIRDS_COUNTS = np.array([3498, 184, 56, 1057])
+WEIGHTS = {"train": tuple(WATERBIRDS_COUNTS.tolist()), "val": (1, 1, 1, 1), "test": (1, 1, 1, 1)}
 SIZES = {"train": 2400, "val": 600, "test": 1600}
 TRUTH = ("species", "colour", "place")
 

@@ -1,6 +1,7 @@
 """Train an embedded model: `python -m dbb.pretraining {autoencoder,painter,segmenter,backbone,oracle}`.
 
-Each training goes on from its last checkpoint in the working folder and writes the finished model under data/mini.
+Each training goes on from its last checkpoint in the working folder and writes the finished model under
+data/mini/worlds.
 The painter needs the autoencoder, and its check the oracles, to be there. `--start` trains an autoencoder or a painter
 on from weights that are there; without it they start from nothing.
 """
@@ -111,7 +112,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int, help="training steps of autoencoder, painter or segmenter")
     parser.add_argument("--start", help="a pipeline's folder, to train an autoencoder or a painter on from")
     parser.add_argument("--work", default=".cache/mini", help="folder of checkpoints and rendered scenes")
-    parser.add_argument("--out", default="data/mini", help="folder of the finished models")
+    parser.add_argument("--out", default="data/mini/worlds", help="folder of the finished models")
     parser.add_argument("--device", default="cpu", help="cpu or cuda")
     arguments = parser.parse_args()
     work, out = resolve(arguments.work), resolve(arguments.out)

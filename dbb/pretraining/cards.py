@@ -4,6 +4,7 @@ Each card gives what the model stands in for, its size, its held-out figures, it
 """
 
 import json
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import matplotlib.pyplot as plt
@@ -108,7 +109,7 @@ def tile(images: torch.Tensor, columns: int) -> np.ndarray:
     return rows.permute(0, 2, 1, 3, 4).reshape(n // columns * size, columns * size, 3).numpy()
 
 
-def painter_sheet(book: Book) -> np.ndarray:
+def painter_rows(book: Book) -> np.ndarray:
     """Held-out scenes, unpicked, each in four rows: the original, its reconstruction by the autoencoder, what is to be
     painted, and the picture with a kind of the other class.
     """
@@ -123,7 +124,7 @@ def painter_sheet(book: Book) -> np.ndarray:
     return tile(torch.cat([row[half] for half in halves for row in rows]), COLUMNS)
 
 
-def segmenter_sheet(book: Book) -> np.ndarray:
+def segmenter_rows(book: Book) -> np.ndarray:
     """Held-out scenes, and the masks found for the subject, for the scene's own kind and place, and for another world's
     subject.
     """
@@ -140,14 +141,16 @@ def segmenter_sheet(book: Book) -> np.ndarray:
     return tile(torch.cat(rows), COLUMNS)
 
 
+def sheet(rows: Callable[[Book], np.ndarray], books: Sequence[Book]) -> np.ndarray:
+    """One world below the other."""
+    return np.concatenate([rows(book) for book in books])
+
+
 def main() -> None:
     """Write every model's card."""
-    work, out = resolve(".cache/mini"), resolve("data/mini")
+    work, out = resolve(".cache/mini"), resolve("data/mini/worlds")
     books = open_books(LESSONS, "held-out", [FEW] * len(LESSONS), 0.0, work)
-    sheets = {
-        "inpainting": np.concatenate([painter_sheet(book) for book in books]),
-        "segmenter": np.concatenate([segmenter_sheet(book) for book in books]),
-    }
+    sheets = {"inpainting": sheet(painter_rows, books), "segmenter": sheet(segmenter_rows, books)}
     for name in ABOUT:
         write_card(name, work, out / name, sheets.get(name))
         print("wrote", (out / name / "README.md").relative_to(resolve(".")))

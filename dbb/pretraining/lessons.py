@@ -142,7 +142,7 @@ PETS = Lesson(
     absent="no animal",
     named=("breed", "pose", "place"),
     backbone_scenes=12_000,
-    backbone_epochs=2,
+    backbone_epochs=5,
     phrases=(("breed", "{}"), ("coat", "{} animal")),
     prompt=lambda scene, breed: f"a photo of a {breed}",
     inpainting_mask=lambda scene, mask, rng: loose_mask(mask, rng, margin=3),

@@ -6,9 +6,10 @@ pictures with as many of each class in each place, the same network and settings
 
 import argparse
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from importlib import import_module
 from types import ModuleType
+from typing import Any
 
 import numpy as np
 
@@ -38,25 +39,32 @@ def tested(
     return evaluate(np.asarray(said), test.labels, test.groups, len(benchmark.group_names), np.asarray(train_counts))
 
 
+def compare(name: str, seeds: Sequence[int], backbone: str | None) -> Iterator[dict[str, Any]]:
+    """Yield, for each seed and each of the two trainings, the tested groups' accuracies and their weighted average."""
+    entry, benchmark = (
+        import_module(f"dbb.benchmarks.{name.replace('-', '_')}"),
+        get_benchmark(name, classifier=backbone),
+    )
+    own, sizes, every = entry.WEIGHTS["train"], entry.SIZES, (1,) * len(benchmark.group_names)
+    test = draw_split(entry, "test", sizes["test"], entry.WEIGHTS["test"])
+    trains = {name: draw_split(entry, "train", sizes["train"], w) for name, w in (("ERM", own), ("balanced", every))}
+    for seed in seeds:
+        for training, train in trains.items():
+            told = tested(benchmark, train, test, own, seed)
+            of_groups = zip(benchmark.group_names, told.group_accuracy, strict=True)
+            shares = {group: round(share, 4) for group, share in of_groups if not np.isnan(share)}
+            yield {"training": training, "seed": seed, **shares, "weighted average": round(told.weighted_average, 4)}
+
+
 def main() -> None:
-    """Parse the command line, train, and print a line for each training."""
+    """Parse the command line, and print a line for each training."""
     parser = argparse.ArgumentParser(prog="python -m dbb.pretraining.shortcut", description=__doc__)
     parser.add_argument("benchmark", help="a drawn benchmark")
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2])
     parser.add_argument("--backbone", help="the classifier's backbone; by default the benchmark's own")
     arguments = parser.parse_args()
-    entry = import_module(f"dbb.benchmarks.{arguments.benchmark.replace('-', '_')}")
-    benchmark = get_benchmark(arguments.benchmark, classifier=arguments.backbone)
-    own, sizes, every = entry.WEIGHTS["train"], entry.SIZES, (1,) * len(benchmark.group_names)
-    test = draw_split(entry, "test", sizes["test"], entry.WEIGHTS["test"])
-    trains = {name: draw_split(entry, "train", sizes["train"], w) for name, w in (("ERM", own), ("balanced", every))}
-    for seed in arguments.seeds:
-        for name, train in trains.items():
-            told = tested(benchmark, train, test, own, seed)
-            of_groups = zip(benchmark.group_names, told.group_accuracy, strict=True)
-            shares = {group: round(share, 4) for group, share in of_groups if share == share}
-            average = round(told.weighted_average, 4)
-            print(json.dumps({"training": name, "seed": seed, **shares, "weighted average": average}), flush=True)
+    for line in compare(arguments.benchmark, arguments.seeds, arguments.backbone):
+        print(json.dumps(line), flush=True)
 
 
 if __name__ == "__main__":

@@ -15,7 +15,10 @@ def known(run: Run, name: str) -> np.ndarray:
     """
     truth = run.split("train").truth
     if name not in truth:
-        raise _unknown(run, name)
+        raise InputError(
+            f"{run.benchmark.name} does not know the {name} of its pictures: arms of the study that need "
+            "it run on drawn benchmarks alone"
+        )
     return truth[name]
 
 
@@ -25,14 +28,8 @@ def redrawn(run: Run) -> Redrawn:
     Raises:
         InputError: where pictures are not drawn.
     """
+    known(run, "scene_seed")
     data = run.benchmark.data
     if not isinstance(data, Drawn) or data.redrawn is None:
-        raise _unknown(run, "scene")
+        raise InputError(f"{run.benchmark.name} does not say how its pictures are redrawn, as drawn benchmarks do")
     return data.redrawn
-
-
-def _unknown(run: Run, name: str) -> InputError:
-    return InputError(
-        f"{run.benchmark.name} does not know the {name} of its pictures: arms of the study that need it run on drawn "
-        "benchmarks alone"
-    )

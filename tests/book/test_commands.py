@@ -138,6 +138,7 @@ TABLE = (
             "python -m dbb.study collect",
             "python -m dbb.results waterbirds",
             "python -m dbb.pretraining.cards",
+            "python -m dbb.pretraining.shortcut mini-celeba --seeds 1 2",
         ),
     ),
     (

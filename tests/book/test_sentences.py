@@ -46,7 +46,8 @@ from study_numbers import (
 )
 
 from dbb.benchmarks.celeba import COUNTS as CELEBA
-from dbb.benchmarks.mini_waterbirds import SIZES, WATERBIRDS_COUNTS, group_counts
+from dbb.benchmarks.drawn import share_out
+from dbb.benchmarks.mini_waterbirds import SIZES, WATERBIRDS_COUNTS, WEIGHTS
 from dbb.report.effect import pictures
 from dbb.statistics import interval, percent
 from dbb.study.arms import ARMS
@@ -66,7 +67,7 @@ CLAIMS: list[Claim] = [
     (
         "01",
         "agrees with the class in 95 % of the training images",
-        lambda: round(group_counts("train", SIZES["train"])[[0, 3]].sum() / SIZES["train"], 2) == 0.95,
+        lambda: round(share_out("train", SIZES["train"], WEIGHTS["train"])[[0, 3]].sum() / SIZES["train"], 2) == 0.95,
     ),
     (
         "09",

@@ -86,5 +86,5 @@ def test_what_a_benchmark_knows_nothing_of_is_left_out(study):
     plain = Run(study.benchmark, 1, study.runs, _splits={"train": replace(train, truth={})})
     assert set(ALL_ARMS) - set(possible_arms(plain, ALL_ARMS)) == {"renderer", "erased", "true-masks"}
     assert possible_arms(study, ALL_ARMS) == ALL_ARMS
-    with pytest.raises(InputError, match="does not know the place"):
+    with pytest.raises(InputError, match="does not know the scene_seed"):
         list(make_arm(plain, "renderer", replace(ARMS["renderer"], pictures="erased")))

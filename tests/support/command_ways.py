@@ -47,7 +47,8 @@ MOCKED = {
     "dbb.data": ("get", "verify"),
     "dbb.study": ("run_seed", "collect"),
     "dbb.results": ("collect_runs", "write_results"),
-    "dbb.pretraining.cards": ("render_all", "painter_sheet", "segmenter_sheet", "write_card"),
+    "dbb.pretraining.shortcut": ("compare",),
+    "dbb.pretraining.cards": ("open_books", "sheet", "write_card"),
 }
 """Module -> the functions by which its command line begins to work."""
 
