@@ -111,3 +111,34 @@ def test_crops_are_mirrored_half_of_the_time():
     images = training_input(ramp, input_format, "crop", torch.Generator().manual_seed(0))
     falling = (images[:, 0, 4, 0] > images[:, 0, 4, -1]).float().mean()
     assert 0.4 < falling < 0.6
+
+
+def test_a_box_is_the_first_of_its_draws_that_fits_and_may_be_as_wide_as_the_picture():
+    size, n = 12, 400
+    areas = torch.empty(n, 10).uniform_(0.7, 1.0, generator=(drawn := generator(3))) * size * size
+    ratios = torch.empty(n, 10).uniform_(np.log(3 / 4), np.log(4 / 3), generator=drawn).exp()
+    expected = []
+    for some in zip(areas.tolist(), ratios.tolist(), strict=True):
+        sides = [
+            (round((area * ratio) ** 0.5), round((area / ratio) ** 0.5)) for area, ratio in zip(*some, strict=True)
+        ]
+        expected.append(next((list(pair) for pair in sides if max(pair) <= size), [size, size]))
+    assert random_boxes(n, size, generator(3))[:, 2:].tolist() == expected
+    assert any(max(sides) == size > min(sides) for sides in expected)
+
+
+def test_a_crop_is_of_most_of_the_picture():
+    ramp = torch.arange(0, 256, 8).to(torch.uint8).expand(50, 3, 32, 32)
+    plain = InputFormat(32, (0.0,) * 3, (1 / 255,) * 3)
+    seen = training_input(ramp, plain, "crop", generator())
+    assert ((seen.amax((1, 2, 3)) - seen.amin((1, 2, 3))) > 0.7 * 248).all()
+
+
+@pytest.mark.parametrize("augmentation", ["none", "flip", "crop"])
+def test_pictures_stay_on_their_device(augmentation):
+    assert training_input(pixels().to("meta"), FORMAT, augmentation, generator()).device.type == "meta"
+
+
+def test_a_mean_for_each_deviation():
+    with pytest.raises(ValueError, match="argument 2 is shorter"):
+        normalise(pixels(), (0.5,) * 4, (0.2,) * 3)

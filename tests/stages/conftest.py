@@ -81,3 +81,23 @@ def anew(tiny, runs) -> Callable[..., tuple[Run, Made]]:
         return run, made
 
     return make
+
+
+@pytest.fixture
+def kill(monkeypatch) -> Callable[..., list[int]]:
+    """Let a function of a module be killed at a call of it, once; gives the list that grows with its calls."""
+
+    def at(module: Any, name: str, call: int) -> list[int]:
+        calls: list[int] = []
+        real = getattr(module, name)
+
+        def killed(*given: Any) -> Any:
+            calls.append(len(calls))
+            if len(calls) == call:
+                raise KeyboardInterrupt
+            return real(*given)
+
+        monkeypatch.setattr(module, name, killed)
+        return calls
+
+    return at

@@ -1,5 +1,6 @@
 """The base classifier: it learns, it keeps the last epoch, and the seed decides every bit."""
 
+import shutil
 from copy import deepcopy
 from dataclasses import replace
 
@@ -15,7 +16,7 @@ from dbb.models.classifier import load_classifier, load_trained, predict_logits,
 from dbb.stages import erm
 from dbb.stages.erm import train_erm
 from dbb.stages.outputs import load_outputs
-from dbb.stages.run import model_identity
+from dbb.stages.run import Run, model_identity
 from dbb.store import save_weights
 from dbb.training import loop
 from dbb.transforms import evaluation_input
@@ -124,6 +125,11 @@ def test_the_last_epoch_is_kept_whatever_the_validation_says(backbone, monkeypat
     assert done.best_epoch == 3 and torch.equal(model.head.weight, heads[2]) and not torch.equal(heads[1], heads[2])
 
 
+def test_a_checkpoint_needs_a_stamp(backbone, tmp_path):
+    with pytest.raises(InputError, match="needs a stamp"):
+        trained(backbone, checkpoint=tmp_path / "training.safetensors")
+
+
 def test_an_unknown_precision_is_refused(backbone, anew):
     with pytest.raises(InputError, match="unknown precision 'half'"):
         trained(backbone, precision="half")
@@ -204,3 +210,28 @@ def test_where_training_is_on_a_part_of_the_split_both_weighted_averages_are_mea
     for split in ("train", "val", "test"):
         expected = np.average(metrics[split]["group_accuracy"], weights=counts)
         assert metrics[split]["full_weighted_average"] == pytest.approx(expected)
+
+
+def test_a_stage_that_was_killed_goes_on_with_the_same_bits(tiny, runs, kill):
+    run = Run(tiny, 0, runs, "cpu")
+    calls = kill(erm, "cross_entropy_loss", 4)  # three batches an epoch: this is the first of the second
+    undisturbed = run.made("erm")
+    shutil.rmtree(run.folder("erm"))
+    with pytest.raises(KeyboardInterrupt):
+        erm.erm(run)
+    assert [path.name for path in run.folder("erm").iterdir() if path.suffix] == ["training.safetensors"]
+    made = erm.erm(run)
+    assert len(calls) == 4 + 3
+    assert made.record["products"] == undisturbed.record["products"]
+    assert made.metrics["history"] == undisturbed.metrics["history"]
+    assert not (run.folder("erm") / "training.safetensors").exists()
+
+
+def test_a_stage_that_was_killed_starts_again_with_other_settings(tiny, runs, kill):
+    run, other = Run(tiny, 0, runs, "cpu"), replace(tiny.erm, learning_rate=1e-2)
+    expected = erm.erm(run, other).record["products"]
+    shutil.rmtree(run.folder("erm"))
+    calls = kill(erm, "cross_entropy_loss", 4)
+    with pytest.raises(KeyboardInterrupt):
+        erm.erm(run)
+    assert erm.erm(run, other).record["products"] == expected and len(calls) == 4 + 6

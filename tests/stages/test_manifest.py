@@ -60,6 +60,12 @@ def test_the_pictures_come_in_the_rows_order(tmp_path) -> None:
     assert torch.equal(split.subset([2, 0]).pixels([0, 1], SIZE), drawn[[1, 3]])
 
 
+def test_numbers_of_any_width_are_read_as_int64(tmp_path) -> None:
+    manifest = rows().astype({"image": "int32", "target_class": "int8"})
+    split = generated_set(tmp_path, manifest, np.array([1, 0, 1, 0], np.int16), 2)
+    assert split.ids.dtype == split.labels.dtype == split.attributes.dtype == np.int64
+
+
 def test_at_another_size_they_are_resampled_as_originals_are(tmp_path) -> None:
     manifest = rows()
     drawn = save(tmp_path, manifest)
@@ -99,7 +105,7 @@ def test_bad_files_are_named(tmp_path) -> None:
 
 
 def test_a_selection_of_rows_is_written_without_the_places_it_came_from(tmp_path) -> None:
-    write_manifest(tmp_path / "m.parquet", rows().iloc[[2, 0]])
+    write_manifest(tmp_path / "m.parquet", rows().iloc[[2, 0, 3]])  # evenly spaced ones are a range to pandas
     assert pq.read_schema(tmp_path / "m.parquet").names == list(COLUMNS)
 
 

@@ -11,7 +11,7 @@ from dbb.stages import mask_table
 from dbb.stages.mask_table import MaskTable, covered, input_masks, load_masks, resize_masks, save_masks
 from dbb.transforms import centre
 
-SIZE = 20  # px; 400 bits are no whole number of bytes that numpy would fill without saying
+SIZE = 21  # px; 441 bits are no whole number of bytes that numpy would fill without saying
 
 
 def drawn(n: int = 3, size: int = SIZE) -> torch.Tensor:
@@ -52,6 +52,10 @@ def test_an_image_that_is_not_in_the_table_is_named(unknown) -> None:
         table(drawn()).rows(np.array([2, unknown]))
     with pytest.raises(InputError, match=f"image {unknown} has no row"):
         table(drawn()[:1], ids=(2,)).rows(np.array([unknown]))
+    one = vars(table(drawn()[:1], ids=(2,)))
+    nothing = MaskTable(**{name: value if name == "size" else value[:0] for name, value in one.items()})
+    with pytest.raises(InputError, match=f"image {unknown} has no row"):
+        nothing.rows(np.array([unknown]))
 
 
 def test_the_classifiers_masks_are_resized_and_cut_as_its_pictures(monkeypatch) -> None:

@@ -199,6 +199,8 @@ def test_images_are_segmented_in_batches_by_id() -> None:
     positions, pixels, masks = masked_images(RedSegmenter(), images, np.array([0, 3]), "a bird", SETTINGS, SIZE)
     assert positions.tolist() == [3, 0] and torch.equal(pixels, red_boxes()[[3, 0]])
     assert torch.equal(masks[0], pad_mask(red_boxes()[3, 0] == 255, 2))
+    masked_images(segmenter, images, np.array([0, 3]), "a duck", SETTINGS, SIZE)
+    assert segmenter.asked[2:] == [(2, SIZE, "a duck")]
 
 
 def test_a_choice_is_the_settings() -> None:

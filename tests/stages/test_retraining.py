@@ -213,6 +213,12 @@ def test_an_unknown_precision_is_refused(backbone):
         )
 
 
+def test_a_checkpoint_needs_a_stamp(backbone, tmp_path):
+    how = {"checkpoint": tmp_path / "training.safetensors"}
+    with pytest.raises(InputError, match="needs a stamp"):
+        retrain(load_classifier(backbone, 2, 0), TRAIN, GENERATED, VAL, SETTINGS, (6.0, 10.0), FORMAT, 0, **how)
+
+
 # ------------------------------------------------------------------------------------------------ the stage
 
 
@@ -340,3 +346,18 @@ def test_where_training_is_on_a_part_of_the_split_both_weighted_averages_are_mea
     for measured in (metrics["before"]["val"], metrics["val"], metrics["test"]):
         expected = np.average(measured["group_accuracy"], weights=counts)
         assert measured["full_weighted_average"] == pytest.approx(expected)
+
+
+def test_a_stage_that_was_killed_goes_on_with_the_same_bits(tiny, runs, kill):
+    run = Run(tiny, 0, runs, "cpu")
+    calls = kill(retraining, "ddb_loss", 4)  # three batches an epoch: this is the first of the second
+    undisturbed = run.made("retrained")
+    shutil.rmtree(run.folder("retrained"))
+    with pytest.raises(KeyboardInterrupt):
+        retrained(run)
+    assert [path.name for path in run.folder("retrained").iterdir() if path.suffix] == ["training.safetensors"]
+    made = retrained(run)
+    assert len(calls) == 4 + 3
+    assert made.record["products"] == undisturbed.record["products"]
+    assert made.metrics["history"] == undisturbed.metrics["history"]
+    assert not (run.folder("retrained") / "training.safetensors").exists()

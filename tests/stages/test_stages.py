@@ -9,13 +9,11 @@ import pandas as pd
 import pytest
 from data_standins import make_own, save
 
-from dbb.benchmarks import HIGH_LOSS, get_benchmark
+from dbb.benchmarks import get_benchmark
 from dbb.errors import InputError
 from dbb.metrics import group_counts
 from dbb.record import file_digest, require
-from dbb.stages import erm as erm_module
 from dbb.stages import painting
-from dbb.stages import retraining as retraining_module
 from dbb.stages.all import STAGES, make_stages
 from dbb.stages.data import data
 from dbb.stages.erm import erm
@@ -27,7 +25,7 @@ from dbb.stages.outputs import load_outputs
 from dbb.stages.pruning import KEPT, LOOKS_LIKE_SOURCE, PSI, RHO, pruned
 from dbb.stages.retraining import read_kept, retrained
 from dbb.stages.run import Run
-from dbb.stages.selection import highest_loss, lowest_loss
+from dbb.stages.selection import lowest_loss
 from dbb.stages.tokens import read_inversion, tokens
 
 
@@ -264,28 +262,6 @@ def test_a_checkpoint_takes_the_place_of_training(tiny, runs, tmp_path):
     assert erm(run, checkpoint=str(moved)).record["products"] != before["products"]
 
 
-def test_tokens_from_high_losses_need_no_groups(tiny, runs):
-    run = run_of(tiny, runs)
-    made = tokens(run, replace(tiny.inversion, source=HIGH_LOSS))
-    said = load_outputs(run.folder("erm") / "train.npz")
-    for label, name in enumerate(tiny.classes):
-        assert made.metrics[name]["split"] == "train"
-        hardest = sorted(said.ids[highest_loss(said.losses, said.labels, label, tiny.inversion.images)])
-        assert set(made.metrics[name]["ids"]) <= set(hardest)
-    assert made.why == "settings.source, inputs.data/val, inputs.erm/val.npz, inputs.data/train, inputs.erm/train.npz"
-
-
-def test_prompts_of_ones_own_need_no_token(tiny, runs):
-    run = run_of(tiny, runs)
-    shutil.rmtree(run.folder("tokens"))
-    ids = pd.read_parquet(run.folder("masks") / SOURCES)["source_id"]
-    made = generated(run, prompts={i: f"a photo of a bird {i}" for i in ids})
-    manifest = read_manifest(run.folder("generated") / MANIFEST)
-    assert made.new and manifest["prompt"].tolist() == [f"a photo of a bird {i}" for i in manifest["source_id"]]
-    assert set(manifest["token_sha256"]) == {""}
-    assert not generated(run, prompts={i: f"a photo of a bird {i}" for i in ids}).new
-
-
 def test_a_longer_earlier_plan_leaves_no_picture(tiny, runs):
     run = run_of(tiny, runs)
     masks(run, per_class=(1, 1))
@@ -361,51 +337,6 @@ def test_a_generation_that_was_killed_does_not_go_on_with_other_settings(tiny, r
     monkeypatch.setattr(painting, "write_image", real)
     other = generated(run, replace(tiny.generation, steps=3))
     assert other.metrics["painted_now"] == other.counts["generated"]
-
-
-@pytest.mark.parametrize("stage", ["erm", "retrained"])
-def test_a_training_that_was_killed_goes_on_with_the_same_bits(tiny, runs, monkeypatch, stage):
-    run, calls = run_of(tiny, runs), []
-    function, module, name = {
-        "erm": (erm, erm_module, "cross_entropy_loss"),
-        "retrained": (retrained, retraining_module, "ddb_loss"),
-    }[stage]
-    undisturbed, real = run.made(stage), getattr(module, name)
-    shutil.rmtree(run.folder(stage))
-
-    def killed(*arguments):
-        calls.append(1)
-        if len(calls) == 4:  # three batches an epoch: this is the first of the second
-            raise KeyboardInterrupt
-        return real(*arguments)
-
-    monkeypatch.setattr(module, name, killed)
-    with pytest.raises(KeyboardInterrupt):
-        function(run)
-    assert [path.name for path in run.folder(stage).iterdir() if path.suffix] == ["training.safetensors"]
-    made = function(run)
-    assert len(calls) == 4 + 3
-    assert made.record["products"] == undisturbed.record["products"]
-    assert made.metrics["history"] == undisturbed.metrics["history"]
-    assert not (run.folder(stage) / "training.safetensors").exists()
-
-
-def test_a_training_that_was_killed_starts_again_with_other_settings(tiny, runs, monkeypatch):
-    run, calls, real = run_of(tiny, runs), [], erm_module.cross_entropy_loss
-    other = replace(tiny.erm, learning_rate=1e-2)
-    expected = erm(run, other).record["products"]
-    shutil.rmtree(run.folder("erm"))
-
-    def killed(*arguments):
-        calls.append(1)
-        if len(calls) == 4:
-            raise KeyboardInterrupt
-        return real(*arguments)
-
-    monkeypatch.setattr(erm_module, "cross_entropy_loss", killed)
-    with pytest.raises(KeyboardInterrupt):
-        erm(run)
-    assert erm(run, other).record["products"] == expected and len(calls) == 4 + 6
 
 
 # ------------------------------------------------------------------------------------------------ shards

@@ -12,7 +12,7 @@ from dbb.errors import InputError
 from dbb.input_format import InputFormat
 from dbb.models.classifier import load_classifier
 from dbb.seeds import stage_generator
-from dbb.training import Examples, Validation, examples, fit, loop, shuffled_batches
+from dbb.training import Examples, Validation, examples, fit, loop, shuffled_batches, worst_group_first
 from dbb.transforms import evaluation_input
 
 FORMAT = InputFormat(16, (0.5, 0.5, 0.5), (0.25, 0.25, 0.25))
@@ -63,13 +63,6 @@ def test_a_batch_carries_the_positions_of_its_images(backbone):
         assert torch.equal(batch.images, evaluation_input(TRAIN.pixels(positions, 16), FORMAT))
         assert batch.labels.tolist() == TRAIN.labels[positions].tolist()
         assert batch.part.tolist() == (positions % 3).tolist()
-
-
-def test_the_default_sampler_shuffles_by_the_epochs_generator():
-    batches = shuffled_batches(70, 16)(stage_generator("test", 0, 1))
-    assert [len(batch) for batch in batches] == [14] * 5
-    order = torch.randperm(70, generator=stage_generator("test", 0, 1))
-    assert np.concatenate(batches).tolist() == order.tolist()
 
 
 def test_a_sampler_decides_which_images_come_and_how_often(backbone):
@@ -175,6 +168,48 @@ def test_the_caller_says_what_is_selected_by(backbone, snapshots, select, best):
     assert done.best_epoch == best
     assert torch.equal(model.head.weight, snapshots[best - 1])
     assert [entry["worst_group"] for entry in done.history] == [worst for worst, _ in SCORES]
+
+
+# ------------------------------------------------------------------------------------------------ going on
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {},
+        {"settings": replace(SETTINGS, learning_rate=2e-2)},
+        {"settings": replace(SETTINGS, augmentation="none")},
+        {"select": lambda metrics: metrics.average},
+        {"sampler": shuffled_batches(70, 20)},
+        {"precision": "fast"},
+        {"stamp": "made from that"},
+    ],
+    ids=["its own", "rate", "augmentation", "selection", "batches", "precision", "stamp"],
+)
+def test_a_training_goes_on_from_a_checkpoint_that_is_its_own(backbone, tmp_path, change):
+    calls = []
+
+    def loss(model, batch):
+        calls.append(batch)
+        return cross_entropy(model, batch)
+
+    how = {"checkpoint": tmp_path / "training.safetensors", "stamp": "made from this", "validation": WATCHED}
+    how |= {"select": worst_group_first}
+    first, begun = run(backbone, loss, **how)
+    assert begun.went_on_after == 0 and len(calls) == 10
+    second, done = run(backbone, loss, **how | change)
+    assert (len(calls) == 10) == (not change)
+    assert done.went_on_after == (0 if change else 2)
+    assert change or equal(first, second)
+
+
+def test_the_body_s_products_and_the_forward_pass_are_in_the_precision_of_the_device(backbone, monkeypatch):
+    asked = []
+    for name in ("products_in", "forward_in"):
+        real = getattr(loop, name)
+        monkeypatch.setattr(loop, name, lambda *given, real=real: (asked.append(given), real(*given))[1])
+    run(backbone, precision="fast", settings=replace(SETTINGS, epochs=1))
+    assert asked == [("fast", torch.device("cpu"))] * (1 + 5)
 
 
 # ------------------------------------------------------------------------------------------------ refusals

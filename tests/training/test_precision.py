@@ -61,6 +61,13 @@ def test_autocast_holds_for_the_forward_pass_alone(backbone, monkeypatch):
     assert not torch.is_autocast_enabled("cpu")
 
 
+@pytest.mark.filterwarnings("ignore:.*CUDA is not available")
+def test_on_a_gpu_it_is_bfloat16_where_autocast_itself_would_take_float16(monkeypatch):
+    monkeypatch.setattr(precision, "default_dtype", lambda device: torch.bfloat16)
+    assert precision.forward_in("fast", torch.device("cuda")).fast_dtype == torch.bfloat16
+    assert torch.get_autocast_dtype("cuda") == torch.float16
+
+
 def test_tf32_is_for_the_body_on_a_gpu_and_put_back(monkeypatch):
     settings = []
     for device, how in (("cuda", "fast"), ("cuda", "float32"), ("cpu", "fast")):

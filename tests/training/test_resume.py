@@ -14,6 +14,7 @@ from dbb.benchmarks import TrainingSettings
 from dbb.input_format import InputFormat
 from dbb.models.classifier import load_classifier
 from dbb.training import Examples, Validation, fit, loop, remove_checkpoint, worst_group_first
+from dbb.training.resume import State, load_state, save_state
 
 FORMAT = InputFormat(16, (0.5, 0.5, 0.5), (0.25, 0.25, 0.25))
 SETTINGS = TrainingSettings(epochs=3, batch_size=16, learning_rate=1e-2, weight_decay=1e-4)
@@ -195,6 +196,39 @@ def test_the_file_holds_tensors_and_json_alone(backbone, path):
     assert parts == {"model", "best", "optimiser"}
     assert notes["progress"]["epoch"] == 1 and notes["progress"]["best_epoch"] == 1
     assert notes["stamp"].startswith("made from this")
+
+
+def convolution(seed, channels=8):
+    """A training of one convolution with channels last, after a step."""
+    torch.manual_seed(seed)
+    layer = torch.nn.Conv2d(4, channels, 3).to(memory_format=torch.channels_last)
+    optimiser = torch.optim.AdamW(layer.parameters())
+    layer(torch.rand(1, 4, 5, 5)).square().sum().backward()
+    optimiser.step()
+    return State({"model": layer}, optimiser, torch.optim.lr_scheduler.ConstantLR(optimiser, 1.0))
+
+
+def test_moments_lie_in_memory_as_their_weights(path):
+    before, after = convolution(0), convolution(1)
+    save_state(path, "made from this", before)
+    assert load_state(path, "made from this", after)
+    for old, new in zip(before.modules["model"].parameters(), after.modules["model"].parameters(), strict=True):
+        for name, moment in after.optimiser.state[new].items():
+            assert torch.equal(moment, before.optimiser.state[old][name])
+            assert name == "step" or moment.stride() == new.stride()
+
+
+def test_what_cannot_be_gone_on_from_is_told_and_changes_nothing(path):
+    state = convolution(0)
+    weights = {name: value.clone() for name, value in state.modules["model"].state_dict().items()}
+    assert not load_state(path, "made from this", state)
+    save_state(path, "made from that", convolution(1))
+    assert not load_state(path, "made from this", state)
+    save_state(path, "made from this", convolution(1, channels=9))
+    assert not load_state(path, "made from this", state)
+    path.write_bytes(b"garbage")
+    assert not load_state(path, "made from this", state)
+    assert all(torch.equal(value, weights[name]) for name, value in state.modules["model"].state_dict().items())
 
 
 def test_the_caller_removes_it(backbone, path):
