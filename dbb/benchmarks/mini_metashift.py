@@ -96,7 +96,7 @@ BENCHMARK = Benchmark(
     segmenter="data/mini/worlds/segmenter",
     oracle="data/mini/worlds/oracle-metashift",
     oracle_labels=(tuple(CATS), tuple(DOGS)),
-    erm=TrainingSettings(epochs=8, batch_size=64, learning_rate=1e-3, weight_decay=1e-4),
+    erm=TrainingSettings(epochs=8, batch_size=64, learning_rate=3e-4, weight_decay=1e-4),
     inversion=InversionSettings(images=30, steps=200, batch_size=8, learning_rate=3e-2, initial_word="animal"),
     masks=MaskSettings(threshold=0.5, pad=2, box=True, min_area=0.02),
     generation=GenerationSettings(per_class=(150, 150), steps=10, guidance_scale=3.0, batch_size=50),

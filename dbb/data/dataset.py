@@ -26,7 +26,7 @@ class Place:
 
 
 Known = Mapping[str, Any]
-"""What is known of one picture: a row of `dbb.data.images.ImageSet.truth`."""
+"""What is known of one picture: a row of an image set's ``truth``."""
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,9 @@ import pytest
 import torch
 
 from dbb.benchmarks import get_benchmark
+from dbb.errors import InputError
+from dbb.models.classifier import load_classifier
+from dbb.models.inpainting import load_inpainting
 from dbb.models.oracle import NEITHER, load_oracle
 from dbb.models.segmenters import load_segmenter
 from dbb.store import resolve
@@ -27,7 +30,7 @@ BIRDS = [Scene(species, "brown", place, SEED + i) for i, species in enumerate(SP
 EMPTY = [Scene(None, None, place, SEED + i) for i, place in enumerate(PLACES)]
 
 
-@pytest.mark.parametrize("name", ["inpainting", "segmenter", "backbone", "oracle"])
+@pytest.mark.parametrize("name", ["inpainting", "segmenter", "backbone", "oracle", "worlds/backbone"])
 def test_each_model_has_a_card_and_only_safe_weights(name):
     folder = resolve("data/mini") / name
     assert "Figures on held-out scenes" in (folder / "README.md").read_text()
@@ -73,3 +76,13 @@ def test_the_weights_are_the_listed_ones():
         for path in folder.rglob("*.safetensors")
     }
     assert found == listed
+
+
+@pytest.mark.parametrize("name", ["mini-celeba", "mini-metashift"])
+def test_a_world_whose_models_are_still_in_training_says_what_is_missing(name):
+    benchmark = get_benchmark(name)
+    load_classifier(benchmark.classifier, len(benchmark.classes), seed=0)
+    with pytest.raises(InputError, match="no segmenter 'data/mini/worlds/segmenter'"):
+        load_segmenter(benchmark.segmenter, benchmark.masks.threshold)
+    with pytest.raises(InputError, match=r"data/mini/worlds/inpainting"):
+        load_inpainting(benchmark.inpainting)
