@@ -148,6 +148,7 @@ TABLE = (
             "python -m dbb.stages",
             "python -m dbb.pretraining",
             "python -m dbb.pretraining MODEL",
+            "python -m dbb.pretraining.shortcut",
             "python data/example/make.py",
         ),
     ),
