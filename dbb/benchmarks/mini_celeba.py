@@ -66,7 +66,7 @@ def load_split(folder: Path, split: str) -> ImageSet:
 
 
 def redraw(known: Known, shade: str, rng: np.random.Generator) -> np.ndarray:
-    """Render the scene of a picture with hair of another shade, on the bald any cut, uint8 (64, 64, 3)."""
+    """Render the scene of a picture with hair of another shade, short where none was seen, uint8 (64, 64, 3)."""
     sex, hat, beard = str(known["sex"]), str(known["hat"]) or None, str(known["beard"]) or None
     cut = str(known["style"] if known["shade"] else rng.choice(SHORT))
     scene = Scene(shade, cut, sex, hat, beard, bool(known["glasses"]), str(known["place"]), int(known["scene_seed"]))

@@ -26,7 +26,8 @@ class Verdict:
     """What an oracle sees.
 
     Attributes:
-        classes: the class y, or -1 for no bird.
+        classes: the class y, or -1 for none of them.
+        species: what the oracle calls it.
     """
 
     classes: Int64[np.ndarray, " N"]
@@ -52,7 +53,7 @@ class Oracle:
 
     @torch.inference_mode()
     def judge(self, images: UInt8[Tensor, "N 3 S S"], batch_size: int = 256) -> Verdict:
-        """Name the bird in each of the images."""
+        """Name what each of the images shows."""
         logits = [self._model(evaluation_input(part, self._format)).logits for part in images.split(batch_size)]
         species = self._names[torch.cat(logits).argmax(1).numpy()]
         classes = np.full(len(species), NEITHER)

@@ -1,9 +1,9 @@
-"""Train an embedded model: `python -m dbb.pretraining {autoencoder,painter,segmenter,backbone,oracle}`.
+"""Train an embedded model: `python -m dbb.pretraining MODEL`, one of the autoencoder, the painter, the segmenter, the
+backbone, and the oracle of each drawn world.
 
 Each training goes on from its last checkpoint in the working folder and writes the finished model under
-data/mini/worlds.
-The painter needs the autoencoder, and its check the oracles, to be there. `--start` trains an autoencoder or a painter
-on from weights that are there; without it they start from nothing.
+data/mini/worlds. The painter needs the autoencoder, and its check the oracles, to be there before. `--start` trains an
+autoencoder or a painter on from weights that are there; without it they start from nothing.
 """
 
 import argparse
@@ -13,7 +13,6 @@ import numpy as np
 import torch
 from diffusers import AutoencoderKL
 
-from dbb.benchmarks import get_benchmark
 from dbb.errors import InputError
 from dbb.models.inpainting import load_inpainting
 from dbb.pretraining import autoencoder, diffusion, recogniser, segmenter
@@ -58,15 +57,15 @@ def train_autoencoder(work: Path, out: Path, steps: int, start: Path | None, dev
 
 def train_painter(work: Path, out: Path, steps: int, start: Path | None, device: str) -> dict[str, float]:
     """Train text encoder and UNet, save the whole inpainting pipeline, and let the oracles look at what it paints."""
-    if not (work / "autoencoder").exists():
-        raise InputError(f"{work / 'autoencoder'} is missing: train the autoencoder first")
+    for needed in (work / "autoencoder", *(out / lesson.oracle for lesson in LESSONS)):
+        if not needed.exists():
+            raise InputError(f"{needed} is missing: train it first")
     vae = AutoencoderKL.from_pretrained(work / "autoencoder")
     painter = diffusion.train_painter(books_of("painter", "generative", work), vae, steps, work, device, start)
     diffusion.save_pipeline(painter.cpu(), vae.cpu(), out / "inpainting")
     pipe, figures = load_inpainting(str(out / "inpainting")), {}
     for book in held_out(work):
-        benchmark = get_benchmark(book.lesson.benchmark)
-        for name, value in check_painter(pipe, book, benchmark, CHECKED).figures.items():
+        for name, value in check_painter(pipe, book, book.lesson.judged_by(out), CHECKED).figures.items():
             figures[f"{book.lesson.world.name}_{name}"] = value
     return figures
 
@@ -93,7 +92,7 @@ def train_backbone(work: Path, out: Path) -> dict[str, float]:
 
 def train_oracle(lesson: Lesson, work: Path, out: Path) -> dict[str, float]:
     """Train and save a world's oracle."""
-    name, heads = f"oracle-{lesson.world.name}", recogniser.oracle_heads(lesson)
+    name, heads = lesson.oracle, recogniser.oracle_heads(lesson)
     books = open_books([lesson], "oracle", [ORACLE_SCENES], 0.1, work)
     model = recogniser.train_recogniser(name, books, heads, [ORACLE_EPOCHS], work)
     figures = recogniser.recogniser_accuracy(model, heads, held_out(work))
@@ -102,7 +101,8 @@ def train_oracle(lesson: Lesson, work: Path, out: Path) -> dict[str, float]:
 
 
 TRAINERS = {"autoencoder": train_autoencoder, "painter": train_painter, "segmenter": train_segmenter}
-ORACLES = {f"oracle-{lesson.world.name}": lesson for lesson in LESSONS}
+STARTED = ("autoencoder", "painter")
+ORACLES = {lesson.oracle: lesson for lesson in LESSONS}
 
 
 def main() -> None:
@@ -111,10 +111,14 @@ def main() -> None:
     parser.add_argument("model", choices=(*TRAINERS, "backbone", *ORACLES))
     parser.add_argument("--steps", type=int, help="training steps of autoencoder, painter or segmenter")
     parser.add_argument("--start", help="a pipeline's folder, to train an autoencoder or a painter on from")
-    parser.add_argument("--work", default=".cache/mini", help="folder of checkpoints and rendered scenes")
+    parser.add_argument("--work", default=".cache/worlds", help="folder of checkpoints and rendered scenes")
     parser.add_argument("--out", default="data/mini/worlds", help="folder of the finished models")
     parser.add_argument("--device", default="cpu", help="cpu or cuda")
     arguments = parser.parse_args()
+    if arguments.steps and arguments.model not in TRAINERS:
+        parser.error(f"--steps says nothing to {arguments.model}: its epochs are in dbb/pretraining/lessons.py")
+    if arguments.start and arguments.model not in STARTED:
+        parser.error(f"{arguments.model} starts from nothing: --start is for {' and '.join(STARTED)}")
     work, out = resolve(arguments.work), resolve(arguments.out)
     work.mkdir(parents=True, exist_ok=True)
     seed_everything(0)

@@ -11,7 +11,6 @@ import matplotlib.pyplot as plt
 import numpy as np
 import torch
 
-from dbb.benchmarks import get_benchmark
 from dbb.models.inpainting import decode_latents, encode_images, load_inpainting, to_signed
 from dbb.models.segmenters import load_segmenter
 from dbb.pretraining.lessons import LESSONS
@@ -37,11 +36,11 @@ ABOUT = {
         ("backbone",),
     ),
 } | {
-    f"oracle-{lesson.world.name}": (
+    lesson.oracle: (
         f"Oracle of {lesson.world.name}",
         "a person who looks at the generated images",
         "`ResNetForImageClassification` of transformers",
-        (f"oracle-{lesson.world.name}",),
+        (lesson.oracle,),
     )
     for lesson in LESSONS
 }
@@ -109,11 +108,11 @@ def tile(images: torch.Tensor, columns: int) -> np.ndarray:
     return rows.permute(0, 2, 1, 3, 4).reshape(n // columns * size, columns * size, 3).numpy()
 
 
-def painter_rows(book: Book) -> np.ndarray:
+def painter_rows(book: Book, models: Path) -> np.ndarray:
     """Held-out scenes, unpicked, each in four rows: the original, its reconstruction by the autoencoder, what is to be
     painted, and the picture with a kind of the other class.
     """
-    benchmark = get_benchmark(book.lesson.benchmark)
+    benchmark = book.lesson.judged_by(models)
     pipe = load_inpainting(benchmark.inpainting)
     painted = check_painter(pipe, book, benchmark, SHOWN)
     with torch.inference_mode():
@@ -124,11 +123,11 @@ def painter_rows(book: Book) -> np.ndarray:
     return tile(torch.cat([row[half] for half in halves for row in rows]), COLUMNS)
 
 
-def segmenter_rows(book: Book) -> np.ndarray:
+def segmenter_rows(book: Book, models: Path) -> np.ndarray:
     """Held-out scenes, and the masks found for the subject, for the scene's own kind and place, and for another world's
     subject.
     """
-    benchmark, scenes, lesson = get_benchmark(book.lesson.benchmark), book.rendered.scenes[:COLUMNS], book.lesson
+    benchmark, scenes, lesson = book.lesson.judged_by(models), book.rendered.scenes[:COLUMNS], book.lesson
     images = torch.from_numpy(book.rendered.images[:COLUMNS]).permute(0, 3, 1, 2)
     segmenter = load_segmenter(benchmark.segmenter, benchmark.masks.threshold)
     name, phrase = lesson.phrases[0]
@@ -141,16 +140,16 @@ def segmenter_rows(book: Book) -> np.ndarray:
     return tile(torch.cat(rows), COLUMNS)
 
 
-def sheet(rows: Callable[[Book], np.ndarray], books: Sequence[Book]) -> np.ndarray:
+def sheet(rows: Callable[[Book, Path], np.ndarray], books: Sequence[Book], models: Path) -> np.ndarray:
     """One world below the other."""
-    return np.concatenate([rows(book) for book in books])
+    return np.concatenate([rows(book, models) for book in books])
 
 
 def main() -> None:
     """Write every model's card."""
-    work, out = resolve(".cache/mini"), resolve("data/mini/worlds")
+    work, out = resolve(".cache/worlds"), resolve("data/mini/worlds")
     books = open_books(LESSONS, "held-out", [FEW] * len(LESSONS), 0.0, work)
-    sheets = {"inpainting": sheet(painter_rows, books), "segmenter": sheet(segmenter_rows, books)}
+    sheets = {"inpainting": sheet(painter_rows, books, out), "segmenter": sheet(segmenter_rows, books, out)}
     for name in ABOUT:
         write_card(name, work, out / name, sheets.get(name))
         print("wrote", (out / name / "README.md").relative_to(resolve(".")))

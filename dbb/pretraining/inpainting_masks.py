@@ -34,7 +34,9 @@ def loose_mask(silhouette: np.ndarray, rng: np.random.Generator, margin: int = 6
 
 
 def hair_mask(hair: np.ndarray, head: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Return a bool (S, S) mask: ``hair`` (bool (S, S)) grown by 1 to 3 px, now and then, or without hair, ``head``."""
+    """Return a bool (S, S) mask: ``hair`` (bool (S, S)) grown by 1 to 3 px, now and then with ``head``; where there is
+    no hair, ``head`` alone.
+    """
     if not hair.any():
         return head
     grown = binary_dilation(hair, iterations=int(rng.integers(1, 4)))

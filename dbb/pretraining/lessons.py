@@ -3,10 +3,13 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from dbb.benchmarks import get_benchmark
+from dbb.benchmarks.entry import Benchmark
 from dbb.pretraining.inpainting_masks import hair_mask, loose_mask
 from dbb.worlds.base import World
 from dbb.worlds.celeba.hair import BLOND, OTHER
@@ -66,6 +69,16 @@ class Lesson:
     never: tuple[str, ...]
     elsewhere: Mapping[str, tuple[str, ...]]
     share: float
+
+    @property
+    def oracle(self) -> str:
+        """The name of the world's oracle, and of its folder."""
+        return f"oracle-{self.world.name}"
+
+    def judged_by(self, models: Path) -> Benchmark:
+        """Return the world's benchmark with the painter, the segmenter and the oracle of the folder ``models``."""
+        inpainting, segmenter, oracle = (str(models / name) for name in ("inpainting", "segmenter", self.oracle))
+        return replace(get_benchmark(self.benchmark), inpainting=inpainting, segmenter=segmenter, oracle=oracle)
 
     @property
     def kinds(self) -> tuple[str, ...]:

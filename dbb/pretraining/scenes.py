@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from dbb.code import code_digest, definition_of
 from dbb.models.inpainting import to_signed
 from dbb.pretraining.lessons import Lesson
 from dbb.store import atomic_path
@@ -26,9 +27,10 @@ class Book:
 
 
 def training_scenes(world: World[Any], block: str, count: int, empty_share: float, work: Path) -> Rendered:
-    """Return ``count`` scenes of a world's block, rendered now or read from ``work``."""
+    """Return ``count`` scenes of a world's block, rendered now, or read from ``work`` if the same code made them."""
     scenes = tuple(world.random_scenes(block, count, empty_share))
-    path = work / f"{world.name}-{block}-{count}-{empty_share}.npz"
+    code = code_digest(definition_of(world.draw), definition_of(world.render))
+    path = work / f"{world.name}-{block}-{count}-{empty_share}-{code}.npz"
     if not path.exists():
         rendered = world.render_all(scenes)
         with atomic_path(path) as temporary, open(temporary, "wb") as file:

@@ -1,7 +1,8 @@
 """Does training fall for a drawn benchmark's shortcut, and is the class learnt where there is none?
 
 `python -m dbb.pretraining.shortcut mini-celeba --seeds 1 2`: the benchmark's own training split against as many
-pictures with as many of each class in each place, the same network and settings, both tested on its test split.
+pictures with as many of each class with each attribute, the same network and settings, both tested on pictures that no
+split and no other model has.
 """
 
 import argparse
@@ -16,6 +17,7 @@ import numpy as np
 from dbb.benchmarks import get_benchmark
 from dbb.benchmarks.entry import Benchmark
 from dbb.data.images import ArrayPixels, ImageSet
+from dbb.errors import InputError
 from dbb.metrics import GroupMetrics, evaluate
 from dbb.models.classifier import load_classifier, predict_logits
 from dbb.stages.erm import train_erm
@@ -41,19 +43,20 @@ def tested(
 
 def compare(name: str, seeds: Sequence[int], backbone: str | None) -> Iterator[dict[str, Any]]:
     """Yield, for each seed and each of the two trainings, the tested groups' accuracies and their weighted average."""
-    entry, benchmark = (
-        import_module(f"dbb.benchmarks.{name.replace('-', '_')}"),
-        get_benchmark(name, classifier=backbone),
-    )
+    benchmark = get_benchmark(name, classifier=backbone)
+    entry = import_module(f"dbb.benchmarks.{name.replace('-', '_')}")
+    if not hasattr(entry, "split_scenes"):
+        raise InputError(f"{name} is not drawn here: give a drawn benchmark")
     own, sizes, every = entry.WEIGHTS["train"], entry.SIZES, (1,) * len(benchmark.group_names)
-    test = draw_split(entry, "test", sizes["test"], entry.WEIGHTS["test"])
+    test = draw_split(entry, "held-out", sizes["test"], entry.WEIGHTS["test"])
     trains = {name: draw_split(entry, "train", sizes["train"], w) for name, w in (("ERM", own), ("balanced", every))}
     for seed in seeds:
         for training, train in trains.items():
             told = tested(benchmark, train, test, own, seed)
             of_groups = zip(benchmark.group_names, told.group_accuracy, strict=True)
             shares = {group: round(share, 4) for group, share in of_groups if not np.isnan(share)}
-            yield {"training": training, "seed": seed, **shares, "weighted average": round(told.weighted_average, 4)}
+            average = None if np.isnan(told.weighted_average) else round(told.weighted_average, 4)
+            yield {"training": training, "seed": seed, **shares, "weighted average": average}
 
 
 def main() -> None:

@@ -44,7 +44,8 @@ class World(Generic[S]):
 
     Attributes:
         name: in folders and figures.
-        draw: (generator, seed, empty) -> a scene of independent attributes, with nothing in it if ``empty``.
+        draw: (generator, seed, empty) -> a scene to train a model on, its class independent of its place and of every
+            spurious attribute, with nothing of the classes in it if ``empty``.
         render: scene -> its picture, uint8 (64, 64, 3), and its mask, bool (64, 64).
         caption: (scene, generator) -> words for it, some left out; never a class.
         words: every word of its captions.

@@ -14,7 +14,8 @@ Points = np.ndarray | Sequence[Sequence[float]]
 
 
 def smooth(points: Points, closed: bool = True, steps: int = 7) -> np.ndarray:
-    """Return the Catmull-Rom curve through points (n, 2) as float (steps * n, 2), one point more where it is open."""
+    """Return the Catmull-Rom curve through points (n, 2) as float (steps * n, 2), or (steps * (n - 1) + 1, 2) where
+    it is open."""
     p = np.asarray(points, dtype=float)
     ends = (p[-1:], p[:2]) if closed else (2 * p[:1] - p[1:2], 2 * p[-1:] - p[-2:-1])
     p = np.concatenate([ends[0], p, ends[1]])

@@ -5,6 +5,7 @@ import pytest
 import torch
 from torch import nn
 
+from dbb.pretraining.diffusion import new_tokenizer as painter_tokenizer
 from dbb.pretraining.lessons import LESSONS
 from dbb.pretraining.loop import read_curve, train
 from dbb.pretraining.scenes import Book
@@ -113,3 +114,11 @@ def test_keywords_name_what_is_there_and_fit_the_text_encoder(book):
         there = [getattr(scene, name) for name, _ in book.lesson.phrases]
         assert words and set(words.split()) <= set(" ".join(filter(None, [*there, scene.place])).split())
         assert len(new_tokenizer()(words).input_ids) <= PROMPT_LENGTH
+
+
+@pytest.mark.parametrize("lesson", LESSONS, ids=lambda lesson: lesson.world.name)
+def test_the_painter_reads_every_caption_to_its_end(lesson):
+    rng, tokenizer = np.random.default_rng(0), painter_tokenizer()
+    captions = [lesson.world.caption(scene, rng) for scene in lesson.world.random_scenes("generative", 2000, 0.1)]
+    for text, ids in zip(captions, tokenizer(captions).input_ids, strict=True):
+        assert len(ids) == len(text.split()) + 2 <= tokenizer.model_max_length, text

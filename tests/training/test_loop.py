@@ -34,9 +34,11 @@ def cross_entropy(model, batch):
     return torch.nn.functional.cross_entropy(model(batch.images), batch.labels)
 
 
-def run(backbone, loss=cross_entropy, settings=SETTINGS, select=None, validation=None, **how):
+def run(
+    backbone, loss=cross_entropy, settings=SETTINGS, select=None, validation=None, n=70, name="test", seed=0, **how
+):
     model = load_classifier(backbone, 2, 0)
-    return model, fit(model, training_set(), loss, settings, FORMAT, "test", 0, validation, select=select, **how)
+    return model, fit(model, training_set(n), loss, settings, FORMAT, name, seed, validation, select=select, **how)
 
 
 def equal(first, second):
@@ -123,6 +125,9 @@ def test_what_a_loss_draws_comes_from_the_seed_and_leaves_no_trace(backbone):
         draws.clear()
     assert runs[0] == runs[1]
     assert len(set(runs[0])) == 10
+    for other in ({"name": "another"}, {"seed": 1}):
+        run(backbone, loss, **other)
+        assert not set(draws) & set(runs[0])
 
 
 # ------------------------------------------------------------------------------------------------ selection
@@ -183,8 +188,11 @@ def test_the_caller_says_what_is_selected_by(backbone, snapshots, select, best):
         {"sampler": shuffled_batches(70, 20)},
         {"precision": "fast"},
         {"stamp": "made from that"},
+        {"name": "another"},
+        {"seed": 1},
+        {"n": 69},
     ],
-    ids=["its own", "rate", "augmentation", "selection", "batches", "precision", "stamp"],
+    ids="its own,rate,augmentation,selection,batches,precision,stamp,name,seed,images".split(","),
 )
 def test_a_training_goes_on_from_a_checkpoint_that_is_its_own(backbone, tmp_path, change):
     calls = []
@@ -201,6 +209,25 @@ def test_a_training_goes_on_from_a_checkpoint_that_is_its_own(backbone, tmp_path
     assert (len(calls) == 10) == (not change)
     assert done.went_on_after == (0 if change else 2)
     assert change or equal(first, second)
+
+
+class Counting(torch.nn.Module):
+    """A loss that remembers how often it was asked."""
+
+    def __init__(self):
+        super().__init__()
+        self.register_buffer("asked", torch.zeros(1))
+
+    def forward(self, model, batch):
+        self.asked += 1
+        return cross_entropy(model, batch)
+
+
+def test_a_loss_that_remembers_goes_on_too(backbone, tmp_path):
+    how = {"checkpoint": tmp_path / "training.safetensors", "stamp": "made from this"}
+    run(backbone, Counting(), **how)
+    run(backbone, again := Counting(), **how)
+    assert again.asked == 10
 
 
 def test_the_body_s_products_and_the_forward_pass_are_in_the_precision_of_the_device(backbone, monkeypatch):

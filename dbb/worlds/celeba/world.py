@@ -17,7 +17,7 @@ SETTINGS = {
 }
 BEARD_WORDS = {"full": "a beard", "stubble": "stubble", "moustache": "a moustache", "goatee": "a goatee"}
 HAIR_TEMPLATES = ("a photo of {}", "a picture of {}", "a rendering of {}", "{}", "the {}")
-MOST_WORDS = 15
+MOST_WORDS = 14  # with the first and the last token, what the painter reads
 WORDS = tuple(
     dict.fromkeys(
         word

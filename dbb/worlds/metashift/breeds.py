@@ -1,7 +1,7 @@
 """Cats and dogs as data: eleven breeds by shape, six coats, four patterns.
 
-The class of an animal is in its shape alone: ears, muzzle, cheeks, tail and build. Every breed wears every coat and
-pattern, strikes every pose and has the same eyes.
+The class of an animal is in its shape (ears, muzzle, cheeks, tail, build) and the colour of its nose. Every breed wears
+every coat and pattern, strikes every pose and has the same eyes.
 """
 
 from dataclasses import dataclass

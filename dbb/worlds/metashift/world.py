@@ -69,7 +69,7 @@ def draw_animal(
         place=str(rng.choice(places)),
         seed=seed,
         far=far,
-        hidden=bool(rng.random() < trouble.hidden),
+        hidden=bool(rng.random() < trouble.hidden) and not far,
         companion=ALONE if far else companion,
     )
 
