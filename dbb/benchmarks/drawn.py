@@ -1,15 +1,17 @@
 """Splits of a drawn world: how many pictures of each group, and the one file that holds a split with its truth."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
 from dbb.data.images import ArrayPixels, ImageSet
 from dbb.errors import InputError
 from dbb.store import atomic_path
-from dbb.worlds.base import Rendered
+from dbb.worlds.base import Rendered, scene_seed
+
+S = TypeVar("S")
 
 
 def share_out(split: str, size: int, weights: Sequence[int]) -> np.ndarray:
@@ -28,6 +30,24 @@ def share_out(split: str, size: int, weights: Sequence[int]) -> np.ndarray:
         least = 2 * int((ratios > 0).sum())
         raise InputError(f"a {split} split of {size} images leaves a group empty: take at least {least}")
     return counts
+
+
+def draw_scenes(
+    split: str, size: int, weights: Sequence[int], draw: Callable[[np.random.Generator, int, int], S]
+) -> tuple[list[S], np.ndarray]:
+    """Return the scenes of a split, shuffled, and their groups, int64 (N,).
+
+    Args:
+        weights: the groups' ratios.
+        draw: (generator, group, seed) -> a scene of the group.
+
+    Raises:
+        InputError: for a size that leaves a group empty.
+    """
+    rng = np.random.default_rng(scene_seed(split, 0))
+    counts = share_out(split, size, weights)
+    groups = rng.permutation(np.repeat(np.arange(len(counts)), counts))
+    return [draw(rng, group, scene_seed(split, number)) for number, group in enumerate(groups.tolist())], groups
 
 
 def write_split(folder: Path, split: str, rendered: Rendered, groups: np.ndarray, truth: Sequence[str]) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from dbb.benchmarks.drawn import read_split, share_out, write_split
+from dbb.benchmarks.drawn import draw_scenes, read_split, write_split
 from dbb.benchmarks.entry import (
     IMAGENET_MEAN,
     IMAGENET_STD,
@@ -26,7 +26,7 @@ from dbb.benchmarks.entry import (
 from dbb.data.dataset import Drawn, Known, Redrawn
 from dbb.data.images import ImageSet
 from dbb.input_format import InputFormat
-from dbb.worlds.base import render_all, scene_seed
+from dbb.worlds.base import render_all
 from dbb.worlds.celeba.groups import draw_face
 from dbb.worlds.celeba.hair import BLOND, OTHER
 from dbb.worlds.celeba.scenes import Scene, render
@@ -38,16 +38,18 @@ SHORT = ("cropped", "side parted", "swept back")
 TRUTH = ("shade", "style", "sex", "hat", "beard", "glasses", "place")
 
 
+def draw_member(rng: np.random.Generator, group: int, seed: int) -> Scene:
+    """Draw a portrait of the group g = 2 y + a."""
+    return draw_face(rng, seed, blond=group >= 2, man=group % 2 == 1)
+
+
 def split_scenes(split: str, size: int, weights: Sequence[int] | None = None) -> tuple[list[Scene], np.ndarray]:
     """Return the scenes of a split, shuffled, and their groups g = 2 y + a, int64 (N,).
 
     Args:
         weights: the groups' ratios; None: the split's own.
     """
-    rng = np.random.default_rng(scene_seed(split, 0))
-    groups = rng.permutation(np.repeat(np.arange(4), share_out(split, size, weights or WEIGHTS[split])))
-    drawn = [draw_face(rng, scene_seed(split, k), blond=g >= 2, man=g % 2 == 1) for k, g in enumerate(groups.tolist())]
-    return drawn, groups
+    return draw_scenes(split, size, weights or WEIGHTS[split], draw_member)
 
 
 def make_split(folder: Path, split: str, size: int) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from dbb.benchmarks.drawn import read_split, share_out, write_split
+from dbb.benchmarks.drawn import draw_scenes, read_split, write_split
 from dbb.benchmarks.entry import (
     IMAGENET_MEAN,
     IMAGENET_STD,
@@ -25,7 +25,7 @@ from dbb.benchmarks.entry import (
 from dbb.data.dataset import Drawn, Known, Redrawn
 from dbb.data.images import ImageSet
 from dbb.input_format import InputFormat
-from dbb.worlds.base import render_all, scene_seed
+from dbb.worlds.base import render_all
 from dbb.worlds.metashift.breeds import CATS, DOGS
 from dbb.worlds.metashift.scenes import PLACES, Scene, render
 from dbb.worlds.metashift.world import draw_animal
@@ -36,20 +36,19 @@ SIZES = {"train": 1123, "val": 400, "test": 1000}
 TRUTH = ("breed", "coat", "pattern", "pose", "place", "far", "hidden", "companion")
 
 
+def draw_member(rng: np.random.Generator, group: int, seed: int) -> Scene:
+    """Draw a scene of the group g = 5 y + a."""
+    animal, place = divmod(group, len(PLACES))
+    return draw_animal(rng, seed, tuple(DOGS if animal else CATS), (PLACES[place],))
+
+
 def split_scenes(split: str, size: int, weights: Sequence[int] | None = None) -> tuple[list[Scene], np.ndarray]:
     """Return the scenes of a split, shuffled, and their groups g = 5 y + a, int64 (N,).
 
     Args:
         weights: the groups' ratios; None: the split's own.
     """
-    rng = np.random.default_rng(scene_seed(split, 0))
-    counts = share_out(split, size, weights or WEIGHTS[split])
-    groups = rng.permutation(np.repeat(np.arange(len(counts)), counts))
-    drawn = []
-    for number, (animal, place) in enumerate(zip(*divmod(groups, len(PLACES)), strict=True)):
-        breeds = tuple(DOGS if animal else CATS)
-        drawn.append(draw_animal(rng, scene_seed(split, number), breeds, (PLACES[place],)))
-    return drawn, groups
+    return draw_scenes(split, size, weights or WEIGHTS[split], draw_member)
 
 
 def make_split(folder: Path, split: str, size: int) -> None:

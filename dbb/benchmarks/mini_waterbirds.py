@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from dbb.benchmarks.drawn import read_split, share_out, write_split
+from dbb.benchmarks.drawn import draw_scenes, read_split, write_split
 from dbb.benchmarks.entry import (
     IMAGENET_MEAN,
     IMAGENET_STD,
@@ -25,7 +25,7 @@ from dbb.benchmarks.entry import (
 from dbb.data.dataset import Drawn, Known, Redrawn
 from dbb.data.images import ImageSet
 from dbb.input_format import InputFormat
-from dbb.worlds.base import render_all, scene_seed
+from dbb.worlds.base import render_all
 from dbb.worlds.waterbirds.scenes import COLOURS, LAND_PLACES, LANDBIRDS, WATER_PLACES, WATERBIRDS, Scene, render
 
 WATERBIRDS_COUNTS = np.array([3498, 184, 56, 1057])
@@ -34,20 +34,20 @@ SIZES = {"train": 2400, "val": 600, "test": 1600}
 TRUTH = ("species", "colour", "place")
 
 
+def draw_member(rng: np.random.Generator, group: int, seed: int) -> Scene:
+    """Draw a scene of the group g = 2 y + a."""
+    species = rng.choice(WATERBIRDS if group >= 2 else LANDBIRDS)
+    place = rng.choice(WATER_PLACES if group % 2 else LAND_PLACES)
+    return Scene(str(species), str(rng.choice(COLOURS)), str(place), seed)
+
+
 def split_scenes(split: str, size: int, weights: Sequence[int] | None = None) -> tuple[list[Scene], np.ndarray]:
     """Return the scenes of a split, shuffled, and their groups g = 2 y + a, int64 (N,).
 
     Args:
         weights: the groups' ratios; None: the split's own.
     """
-    rng = np.random.default_rng(scene_seed(split, 0))
-    groups = rng.permutation(np.repeat(np.arange(4), share_out(split, size, weights or WEIGHTS[split])))
-    drawn = []
-    for number, group in enumerate(groups):
-        species = rng.choice(WATERBIRDS if group >= 2 else LANDBIRDS)
-        place = rng.choice(WATER_PLACES if group % 2 else LAND_PLACES)
-        drawn.append(Scene(str(species), str(rng.choice(COLOURS)), str(place), scene_seed(split, number)))
-    return drawn, groups
+    return draw_scenes(split, size, weights or WEIGHTS[split], draw_member)
 
 
 def make_split(folder: Path, split: str, size: int) -> None:

@@ -22,14 +22,12 @@ class Painted:
     Attributes:
         originals, images: uint8 (N, 3, 64, 64).
         masks: bool (N, 64, 64).
-        asked: N kinds, that the prompts named.
         figures: right_class, right_kind: share (0..1) of images in which the oracle sees what the prompt named.
     """
 
     originals: torch.Tensor
     masks: torch.Tensor
     images: torch.Tensor
-    asked: tuple[str, ...]
     figures: dict[str, float]
 
 
@@ -58,7 +56,7 @@ def check_painter(pipe: StableDiffusionInpaintPipeline, book: Book, benchmark: B
                 pipe, states, originals[part], holes[part], part.tolist(), settings.steps, settings.guidance_scale
             )
             painted[part] = composite(drawn, originals[part], holes[part])
-    return Painted(originals, holes, painted, asked, judged(painted, asked, lesson, benchmark))
+    return Painted(originals, holes, painted, judged(painted, asked, lesson, benchmark))
 
 
 def judged(images: torch.Tensor, asked: tuple[str, ...], lesson: Lesson, benchmark: Benchmark) -> dict[str, float]:

@@ -19,6 +19,7 @@ BLOCK_SIZE = 10_000_000
 BLOCKS = ("train", "val", "test", "backbone", "generative", "segmenter", "oracle", "held-out")
 
 TEMPLATES = ("a photo of a {}", "a picture of a {}", "a rendering of a {}", "a {}", "the {}")
+EMPTY_TEMPLATES = ("a photo of an empty {}", "a picture of an empty {}", "an empty {}")
 
 S = TypeVar("S")
 """A world's kind of scene: a frozen dataclass, a value that renders to the same bytes each time."""
@@ -84,6 +85,11 @@ def render_all(
 def scene_seed(block: str, number: int) -> int:
     """Return the seed of scene ``number`` (0..9,999,999) of a block."""
     return BLOCKS.index(block) * BLOCK_SIZE + number
+
+
+def stream(seed: int, number: int) -> np.random.Generator:
+    """Return the generator of one part of a scene: its place, its light, ..."""
+    return np.random.default_rng([seed, number])
 
 
 def finish(picture: Image.Image, rng: np.random.Generator, strength: tuple[float, float], warmth: float) -> np.ndarray:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
-from dbb.worlds.base import SUPERSAMPLING, check, finish
+from dbb.worlds.base import SUPERSAMPLING, check, finish, stream
 from dbb.worlds.brush import Brush, oval
 from dbb.worlds.celeba import clothes, faces, hair, people, places
 
@@ -70,19 +70,14 @@ class Scene:
     @property
     def person(self) -> people.Person:
         """Who it is."""
-        return people.draw_person(stream(self, PERSON_STREAM), self.sex == "man")
+        return people.draw_person(stream(self.seed, PERSON_STREAM), self.sex == "man")
 
     @property
     def hairdo(self) -> hair.Hair | None:
         """The hair that is seen."""
         if self.shade is None:
             return None
-        return hair.draw_hair(stream(self, HAIR_STREAM), self.shade, self.style, self.hat is not None)
-
-
-def stream(scene: Scene, number: int) -> np.random.Generator:
-    """Return the generator of one part of a scene."""
-    return np.random.default_rng([scene.seed, number])
+        return hair.draw_hair(stream(self.seed, HAIR_STREAM), self.shade, self.style, self.hat is not None)
 
 
 def render(scene: Scene, size: int = 64) -> tuple[np.ndarray, np.ndarray]:
@@ -96,7 +91,7 @@ def render(scene: Scene, size: int = 64) -> tuple[np.ndarray, np.ndarray]:
     brush = Brush(places.PAINTERS[scene.place](place, size * SUPERSAMPLING))
     paint_person(brush, scene)
     mask = np.asarray(brush.mask.reduce(SUPERSAMPLING)) > 127
-    return finish(brush.image, stream(scene, LIGHT_STREAM), STRENGTH, WARMTH), mask
+    return finish(brush.image, stream(scene.seed, LIGHT_STREAM), STRENGTH, WARMTH), mask
 
 
 def paint_person(brush: Brush, scene: Scene) -> None:
@@ -105,7 +100,7 @@ def paint_person(brush: Brush, scene: Scene) -> None:
     faces.stand_head(brush, person)
     if hairdo:
         hair.paint_back(brush, hairdo)
-    clothes.paint_clothes(brush, person, stream(scene, CLOTHES_STREAM))
+    clothes.paint_clothes(brush, person, stream(scene.seed, CLOTHES_STREAM))
     faces.stand_head(brush, person)
     faces.paint_head(brush, person)
     faces.paint_features(brush, person, scene.beard)
@@ -114,8 +109,8 @@ def paint_person(brush: Brush, scene: Scene) -> None:
     if scene.style == "bald":
         faces.paint_shine(brush, person)
     if scene.glasses:
-        faces.paint_glasses(brush, person, stream(scene, GLASSES_STREAM))
-    clothes.paint_hat(brush, scene.hat, stream(scene, HAT_STREAM))
+        faces.paint_glasses(brush, person, stream(scene.seed, GLASSES_STREAM))
+    clothes.paint_hat(brush, scene.hat, stream(scene.seed, HAT_STREAM))
 
 
 def head_mask(scene: Scene, size: int = 64) -> np.ndarray:

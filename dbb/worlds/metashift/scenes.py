@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from dbb.worlds.base import SUPERSAMPLING, check, finish
+from dbb.worlds.base import SUPERSAMPLING, check, finish, stream
 from dbb.worlds.brush import Brush
 from dbb.worlds.metashift import indoors, outdoors, stance
 from dbb.worlds.metashift.anatomy import POSES
@@ -111,8 +111,3 @@ def paint_place(place: str, seed: int, size: int) -> tuple[Brush, float]:
     """Paint a place on a supersampled canvas; returns a brush on it and the height of its ground."""
     rng = np.random.default_rng([seed, PLACE_STREAM, PLACES.index(place)])
     return PAINTERS[place][0](rng, size * SUPERSAMPLING)
-
-
-def stream(seed: int, number: int) -> np.random.Generator:
-    """Return one of a scene's generators."""
-    return np.random.default_rng([seed, number])

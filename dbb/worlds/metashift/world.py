@@ -5,12 +5,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from dbb.worlds.base import TEMPLATES, World
+from dbb.worlds.base import EMPTY_TEMPLATES, TEMPLATES, World
 from dbb.worlds.metashift.anatomy import POSES
 from dbb.worlds.metashift.breeds import BREEDS, CATS, COATS, DOGS, PATTERNS
 from dbb.worlds.metashift.scenes import ALONE, BIRD, PLACES, Scene, render
 
-EMPTY_TEMPLATES = ("a photo of an empty {}", "a picture of an empty {}", "an empty {}")
 POSTURES = {"sit": "sitting", "stand": "standing", "lie": "lying"}
 SITES = {place: f"by a {place}" if place == "bike" else f"on a {place}" for place in PLACES}
 WORDS = (

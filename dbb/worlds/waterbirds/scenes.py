@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
-from dbb.worlds.base import SUPERSAMPLING, check, finish
+from dbb.worlds.base import SUPERSAMPLING, check, finish, stream
 from dbb.worlds.waterbirds import backgrounds, birds
 
 LANDBIRDS = tuple(birds.LAND_SPECIES)
@@ -56,7 +56,7 @@ def render(scene: Scene, size: int = 64) -> tuple[np.ndarray, np.ndarray]:
     picture = paint_place(scene.place, scene.seed, size)
     silhouette = np.zeros((size, size), dtype=bool)
     if scene.species is not None and scene.colour is not None:
-        pose = birds.Pose.draw(np.random.default_rng([scene.seed, POSE_STREAM]))
+        pose = birds.Pose.draw(stream(scene.seed, POSE_STREAM))
         bird, mask = birds.paint_bird(scene.species, scene.colour, pose, size * SUPERSAMPLING)
         picture.paste(bird, mask=mask)
         silhouette = np.asarray(mask.reduce(SUPERSAMPLING)) > 127
@@ -77,4 +77,4 @@ def paint_place(place: str, seed: int, size: int) -> Image.Image:
 
 def lit(picture: Image.Image, seed: int) -> np.ndarray:
     """Reduces the canvas and sets the scene's light: its strength, and how warm it is."""
-    return finish(picture, np.random.default_rng([seed, LIGHT_STREAM]), STRENGTH, WARMTH)
+    return finish(picture, stream(seed, LIGHT_STREAM), STRENGTH, WARMTH)

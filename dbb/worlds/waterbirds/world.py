@@ -2,10 +2,9 @@
 
 import numpy as np
 
-from dbb.worlds.base import TEMPLATES, World
+from dbb.worlds.base import EMPTY_TEMPLATES, TEMPLATES, World
 from dbb.worlds.waterbirds.scenes import COLOURS, PLACES, SPECIES, Scene, render
 
-EMPTY_TEMPLATES = ("a photo of an empty {}", "a picture of an empty {}", "an empty {}")
 WORDS = (
     "a",
     "an",
