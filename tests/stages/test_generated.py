@@ -7,14 +7,18 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from diffusers import StableDiffusionInpaintPipeline
 
 from dbb.models.inpainting import load_inpainting
 from dbb.models.tokens import add_token
+from dbb.record import file_digest
+from dbb.seeds import image_seed
 from dbb.stages import generated as stage_module
 from dbb.stages.generated import fitted, generated
 from dbb.stages.generation import composite, encode_prompt, inpaint
 from dbb.stages.manifest import MANIFEST, load_generated, read_manifest
 from dbb.stages.mask_table import MASKS, SOURCES, load_masks
+from dbb.stages.masks import masks
 from dbb.stages.run import Run, model_identity
 
 
@@ -35,9 +39,12 @@ def painted_by_hand(pipe, run, row, settings, composited=True):
     return composite(drawn, original, mask)[0] if composited else drawn[0]
 
 
-@pytest.mark.parametrize("how", [{}, {"composited": False}, {"guidance_scale": 7.0, "steps": 3}], ids=str)
+OTHER_SETTINGS = {"guidance_scale": 7.0, "steps": 3, "sampler": "the model's own"}
+
+
+@pytest.mark.parametrize("how", [{}, {"composited": False}, OTHER_SETTINGS], ids=str)
 def test_each_picture_is_its_source_painted_with_the_token_of_its_class(tiny, anew, how):
-    settings = replace(tiny.generation, **{name: how[name] for name in ("guidance_scale", "steps") if name in how})
+    settings = replace(tiny.generation, **{name: how[name] for name in OTHER_SETTINGS if name in how})
     composited = how.get("composited", True)
     run, made = anew(generated, settings=settings if "steps" in how else None, composited=composited)
     manifest = read_manifest(run.folder("generated") / MANIFEST)
@@ -46,12 +53,24 @@ def test_each_picture_is_its_source_painted_with_the_token_of_its_class(tiny, an
     pipe = with_tokens(run, settings)
     for row, picture in zip(rows.itertuples(), load_generated(run.folder("generated"), rows, 64), strict=True):
         assert row.source_class == run.split("train").labels[row.source_id] != row.target_class
+        assert row.seed == image_seed(tiny.name, run.seed, row.source_id, row.target_class)
+        assert row.token_sha256 == file_digest(run.folder("tokens") / f"{tiny.classes[row.target_class]}.safetensors")
         expected = painted_by_hand(pipe, run, row, settings, composited)
         assert (picture.int() - expected.int()).abs().max() <= 1
-    missing = (manifest["status"] == "no mask").sum()
-    assert made.counts == {"planned": 5, "no mask": missing, "generated": 5 - missing}
-    assert made.metrics["painted_now"] == 5 - missing
+    assert made.counts == {"planned": 5, "no mask": 0, "generated": 5}
+    assert made.metrics["painted_now"] == 5
     assert sorted(made.record["products"]) == sorted([MANIFEST, *rows["file"]])
+
+
+def test_what_has_no_mask_is_counted_and_not_painted(tiny, runs):
+    run = Run(tiny, 0, runs, "cpu")
+    table = load_masks(run.folder("masks") / MASKS)
+    masks(run, replace(tiny.masks, min_area=float(np.median(table.area))))
+    made = generated(run)
+    assert 0 < made.counts["no mask"] < 5 and made.counts["generated"] == 5 - made.counts["no mask"]
+    assert (
+        read_manifest(run.folder("generated") / MANIFEST)["status"].tolist().count("no mask") == made.counts["no mask"]
+    )
 
 
 def test_the_token_changes_what_is_painted(tiny, finished):
@@ -93,6 +112,13 @@ def test_the_denoiser_is_compiled_where_that_is_asked_for(anew, monkeypatch, com
     monkeypatch.setattr(stage_module, "compile_denoiser", lambda pipe: done.append(type(pipe.unet).__name__))
     anew(generated, compiled=compiled)
     assert done == ["UNet2DConditionModel"] * compiled
+
+
+def test_the_pipeline_is_fitted_to_the_memory_of_the_run(tiny, runs, monkeypatch):
+    seen = []
+    monkeypatch.setattr(stage_module, "fit_memory", lambda pipe, memory: seen.append((type(pipe), memory)))
+    generated(replace(Run(tiny, 0, runs, "cpu"), memory=16), replace(tiny.generation, guidance_scale=5.0))
+    assert seen == [(StableDiffusionInpaintPipeline, 16)]
 
 
 @pytest.mark.parametrize(("memory", "batch_size"), [(None, 2), (16, 8), (80, 64)])
