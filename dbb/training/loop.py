@@ -1,7 +1,7 @@
 """The training loop."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +20,7 @@ from dbb.seeds import stage_generator
 from dbb.training.examples import Batch, Examples
 from dbb.training.optimisers import FIELDS, Settings, make_optimiser, make_schedule
 from dbb.training.precision import check_precision, forward_in, products_in
-from dbb.training.resume import State, load_state, save_state
+from dbb.training.resume import State, Tensors, load_state, save_state
 from dbb.training.sampling import Sampler, shuffled_batches
 from dbb.training.selection import Select, Validation, measure, worst_group_first
 from dbb.transforms import training_input
@@ -40,6 +40,8 @@ class Training:
         history: one entry per epoch: "epoch" (from 1), "loss" (mean over its batches) and, with validation, the fields
             of `GroupMetrics`.
         best_epoch: the epoch whose weights the model now has.
+        selected: the epoch and the weights that each rule of selection chose, those of the model first; empty where
+            none was given.
         seconds: wall time, validation and a run that was stopped included.
         images_per_second: training images over the time without validation.
         went_on_after: the epoch that an earlier, stopped run had come to; 0 where there was none.
@@ -50,6 +52,7 @@ class Training:
     seconds: float
     images_per_second: float
     went_on_after: int = 0
+    selected: tuple[tuple[int, Tensors], ...] = ()
 
 
 def fit(
@@ -62,7 +65,7 @@ def fit(
     seed: int,
     validation: Validation | None = None,
     *,
-    select: Select | None = worst_group_first,
+    select: Select | Sequence[Select] | None = worst_group_first,
     sampler: Sampler | None = None,
     precision: str = "float32",
     checkpoint: str | Path | None = None,
@@ -74,7 +77,8 @@ def fit(
         model: (B, 3, S, S) -> logits (B, C). What is drawn in an epoch comes from generators seeded from (name, seed,
             epoch). On a CPU the same seed and number of threads give the same bits.
         select: end with the weights of the epoch of the highest score on ``validation``, of equal ones the last; None:
-            the last epoch's, and ``validation`` is only watched.
+            the last epoch's, and ``validation`` is only watched. Of several rules the first decides with which weights
+            the model ends; what the others choose is returned too.
         sampler: the batches of each epoch; None: every image once, shuffled (`shuffled_batches`).
         precision: "float32" or "fast", told in `dbb.training.precision`.
         checkpoint: a .safetensors file, written after every epoch. Where it exists and has the same ``stamp`` (whatever
@@ -86,11 +90,12 @@ def fit(
         InputError: for a setting that is not positive, a loss or score that is not finite, ``select`` without
             ``validation``, a checkpoint without a stamp, and a sampler whose epochs differ in their number of batches.
     """
-    _check(settings, select, validation, precision, checkpoint, stamp)
+    rules = () if select is None else (select,) if callable(select) else tuple(select)
+    _check(settings, rules, validation, precision, checkpoint, stamp)
     sampler = sampler or shuffled_batches(len(examples), settings.batch_size)
     n_batches = len(sampler(stage_generator(name, seed, 1)))
     state = _begin(model, loss_fn, settings, n_batches)
-    made_from = f"{stamp} {_own_stamp(settings, select, precision, name, seed, len(examples), n_batches)}"
+    made_from = f"{stamp} {_own_stamp(settings, rules, precision, name, seed, len(examples), n_batches)}"
     went_on = checkpoint is not None and load_state(checkpoint, made_from, state)
     first = state.progress.epoch + 1
     for epoch in track(range(first, settings.epochs + 1), f"{name}: epochs"):
@@ -102,7 +107,7 @@ def fit(
             )
         state.progress.images += sum(map(len, batches))
         state.progress.training_seconds += time.perf_counter() - start
-        _note_epoch(state, epoch, loss, validation, select, input_format)
+        _note_epoch(state, epoch, loss, validation, rules, input_format)
         state.progress.seconds += time.perf_counter() - start
         if checkpoint is not None:
             save_state(checkpoint, made_from, state)
@@ -111,7 +116,7 @@ def fit(
 
 def _check(
     settings: Settings,
-    select: Select | None,
+    rules: Sequence[Select],
     validation: Validation | None,
     precision: str,
     checkpoint: str | Path | None,
@@ -120,7 +125,7 @@ def _check(
     for field in ("epochs", "batch_size", "learning_rate"):
         if getattr(settings, field) <= 0:
             raise InputError(f"{field} = {getattr(settings, field)}: give more than 0")
-    if select is not None and validation is None:
+    if rules and validation is None:
         raise InputError("selecting an epoch needs a validation split: give one, or select=None for the last epoch")
     check_precision(precision)
     if checkpoint is not None and not stamp:
@@ -135,10 +140,10 @@ def _begin(model: nn.Module, loss_fn: Loss, settings: Settings, n_batches: int) 
     return State(modules, optimiser, make_schedule(optimiser, settings, n_batches))
 
 
-def _own_stamp(settings: Settings, select: Select | None, *others: object) -> str:
+def _own_stamp(settings: Settings, rules: Sequence[Select], *others: object) -> str:
     """Return what `fit` itself knows of what a training is made from."""
     values = {field: getattr(settings, field) for field in FIELDS}
-    return repr((values, getattr(select, "__qualname__", None), *others))
+    return repr((values, [getattr(rule, "__qualname__", None) for rule in rules], *others))
 
 
 def _batches_of_epoch(sampler: Sampler, generator: torch.Generator, n_batches: int) -> list[np.ndarray]:
@@ -213,7 +218,7 @@ def _note_epoch(
     epoch: int,
     loss: float,
     validation: Validation | None,
-    select: Select | None,
+    rules: Sequence[Select],
     input_format: InputFormat,
 ) -> None:
     """Measure, keep the weights where they are the best so far, and add the epoch to the history."""
@@ -221,8 +226,7 @@ def _note_epoch(
     if validation is not None:
         metrics = measure(state.modules["model"], validation.images, validation.train_counts, input_format)
         entry |= metrics.as_dict()
-        if select is not None:
-            _keep_if_best(state, epoch, _score(select, metrics))
+        _keep_if_best(state, epoch, [_score(rule, metrics) for rule in rules])
     progress.history.append(entry)
     progress.epoch = epoch
 
@@ -237,23 +241,28 @@ def _score(select: Select, metrics: GroupMetrics) -> tuple[float, ...]:
     return values
 
 
-def _keep_if_best(state: State, epoch: int, score: tuple[float, ...]) -> None:
+def _keep_if_best(state: State, epoch: int, scores: Sequence[tuple[float, ...]]) -> None:
     progress = state.progress
-    if progress.best_score is None or score >= progress.best_score:
-        progress.best_score, progress.best_epoch = score, epoch
-        weights = state.modules["model"].state_dict()
-        state.best = {name: value.detach().clone() for name, value in weights.items()}
+    for rule, score in enumerate(scores):
+        if rule < len(state.best) and score < progress.best_scores[rule]:
+            continue
+        weights = {name: value.detach().clone() for name, value in state.modules["model"].state_dict().items()}
+        # a slice, which also adds the first of a rule
+        progress.best_scores[rule : rule + 1] = [score]
+        progress.best_epochs[rule : rule + 1] = [epoch]
+        state.best[rule : rule + 1] = [weights]
 
 
 def _finish(state: State, settings: Settings, went_on_after: int) -> Training:
     model, progress = state.modules["model"], state.progress
-    if state.best is not None:
-        model.load_state_dict(state.best)
+    if state.best:
+        model.load_state_dict(state.best[0])
     model.eval()
     return Training(
         progress.history,
-        progress.best_epoch or settings.epochs,
+        progress.best_epochs[0] if progress.best_epochs else settings.epochs,
         progress.seconds,
         progress.images / progress.training_seconds,
         went_on_after,
+        tuple(zip(progress.best_epochs, state.best, strict=True)),
     )

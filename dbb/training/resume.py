@@ -34,7 +34,7 @@ class Progress:
     Attributes:
         epoch: epochs done.
         history: an entry for each.
-        best_epoch, best_score: of the epoch selected so far; None before.
+        best_epochs, best_scores: of the epoch selected so far, by each rule; empty before.
         seconds: wall time so far, of runs that were stopped too.
         training_seconds: without validation.
         images: training images seen.
@@ -42,8 +42,8 @@ class Progress:
 
     epoch: int = 0
     history: list[dict[str, Any]] = field(default_factory=list)
-    best_epoch: int | None = None
-    best_score: tuple[float, ...] | None = None
+    best_epochs: list[int] = field(default_factory=list)
+    best_scores: list[tuple[float, ...]] = field(default_factory=list)
     seconds: float = 0.0
     training_seconds: float = 0.0
     images: int = 0
@@ -55,14 +55,14 @@ class State:
 
     Attributes:
         modules: what has weights or remembers something: the "model", and the "loss" where it is a module.
-        best: the weights of the epoch selected so far.
+        best: the weights of the epoch selected so far, by each rule.
     """
 
     modules: dict[str, nn.Module]
     optimiser: torch.optim.Optimizer
     schedule: LRScheduler
     progress: Progress = field(default_factory=Progress)
-    best: Tensors | None = None
+    best: list[Tensors] = field(default_factory=list)
 
 
 def save_state(path: str | Path, stamp: str, state: State) -> None:
@@ -104,11 +104,12 @@ def load_state(path: str | Path, stamp: str, state: State) -> bool:
     except (SafetensorError, KeyError, ValueError) as error:
         _logger.warning("%s is no whole checkpoint (%s): the training begins anew", path, error)
         return False
-    parts = {name: dict(_under(name, tensors)) for name in (*state.modules, "best", "optimiser")}
+    best = [f"best{rule}" for rule in range(len(notes["progress"]["best_epochs"]))]
+    parts = {name: dict(_under(name, tensors)) for name in (*state.modules, *best, "optimiser")}
     if not all(_fits(module, parts[name]) for name, module in state.modules.items()):
         _logger.warning("%s has weights of another shape: the training begins anew", path)
         return False
-    _restore(state, notes, parts)
+    _restore(state, notes, parts, [parts[name] for name in best])
     _logger.info("%s: going on after epoch %d", path, state.progress.epoch)
     return True
 
@@ -120,7 +121,8 @@ def remove_checkpoint(path: str | Path) -> None:
 
 def _flatten(state: State, optimiser: Mapping[int, Mapping[str, Any]]) -> tuple[Tensors, dict[str, Any]]:
     """Return all tensors by "<part>/<name>", and those values of the optimiser that are no tensors."""
-    parts = {name: module.state_dict() for name, module in state.modules.items()} | {"best": state.best or {}}
+    parts = {name: module.state_dict() for name, module in state.modules.items()}
+    parts |= {f"best{rule}": weights for rule, weights in enumerate(state.best)}
     values = {f"{index}/{name}": value for index, own in optimiser.items() for name, value in own.items()}
     parts["optimiser"] = {name: value for name, value in values.items() if isinstance(value, torch.Tensor)}
     tensors = {f"{part}/{name}": value for part, own in parts.items() for name, value in own.items()}
@@ -136,13 +138,13 @@ def _fits(module: nn.Module, tensors: Tensors) -> bool:
     return wanted == {name: value.shape for name, value in tensors.items()}
 
 
-def _restore(state: State, notes: dict[str, Any], parts: dict[str, Tensors]) -> None:
+def _restore(state: State, notes: dict[str, Any], parts: dict[str, Tensors], best: list[Tensors]) -> None:
     for name, module in state.modules.items():
         module.load_state_dict(parts[name])
     _restore_optimiser(state.optimiser, notes["groups"], parts["optimiser"] | notes["numbers"])
     state.schedule.load_state_dict(notes["schedule"])
     state.progress = _progress(notes["progress"])
-    state.best = parts["best"] or None
+    state.best = best
 
 
 def _restore_optimiser(optimiser: torch.optim.Optimizer, groups: list[dict[str, Any]], values: dict[str, Any]) -> None:
@@ -167,5 +169,4 @@ def _progress(saved: dict[str, Any]) -> Progress:
         {name: tuple(value) if isinstance(value, list) else value for name, value in entry.items()}
         for entry in saved["history"]
     ]
-    score = saved["best_score"]
-    return Progress(**saved | {"history": history, "best_score": None if score is None else tuple(score)})
+    return Progress(**saved | {"history": history, "best_scores": [tuple(score) for score in saved["best_scores"]]})

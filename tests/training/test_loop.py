@@ -175,6 +175,15 @@ def test_the_caller_says_what_is_selected_by(backbone, snapshots, select, best):
     assert [entry["worst_group"] for entry in done.history] == [worst for worst, _ in SCORES]
 
 
+def test_several_rules_each_keep_their_epoch_and_the_first_decides(backbone, snapshots):
+    rules = [lambda metrics: (-metrics.average,), lambda metrics: metrics.average]
+    model, done = run(backbone, settings=FIVE, select=rules, validation=WATCHED)
+    assert [epoch for epoch, _ in done.selected] == [2, 5] and done.best_epoch == 2
+    assert torch.equal(model.head.weight, snapshots[1])
+    for epoch, weights in done.selected:
+        assert torch.equal(weights["head.weight"], snapshots[epoch - 1])
+
+
 # ------------------------------------------------------------------------------------------------ going on
 
 

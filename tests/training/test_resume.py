@@ -69,6 +69,10 @@ WAYS = {
     "adamw, cosine, selected": (SETTINGS, worst_group_first),
     "sgd, constant, last": (replace(SETTINGS, optimiser="sgd", schedule="constant", augmentation="crop"), None),
     "adam, cosine, last": (replace(SETTINGS, optimiser="adam"), None),
+    "adamw, cosine, three rules": (
+        SETTINGS,
+        [lambda metrics: metrics.worst_group, lambda metrics: -metrics.average, lambda metrics: 0.0],
+    ),
 }
 
 
@@ -103,6 +107,8 @@ def assert_the_same(first, second):
     assert all(torch.equal(value, others[name]) for name, value in weights.items())
     np.testing.assert_equal(done.history, other.history)  # which takes NaN for NaN
     assert done.best_epoch == other.best_epoch
+    for (epoch, kept), (other_epoch, other_kept) in zip(done.selected, other.selected, strict=True):
+        assert epoch == other_epoch and all(torch.equal(value, other_kept[name]) for name, value in kept.items())
     assert all(isinstance(entry["group_accuracy"], tuple) for entry in other.history)
 
 
@@ -141,6 +147,11 @@ def test_the_best_epoch_may_be_before_the_kill(backbone, path, monkeypatch):
     killed(backbone, path, 2)
     monkeypatch.setattr(loop, "measure", scored([0.7]))
     assert_the_same(whole, train(backbone, path))
+
+
+def test_of_several_rules_each_has_its_epoch_of_equal_ones_the_last(backbone):
+    _, done = train(backbone, None, way="adamw, cosine, three rules")
+    assert len(done.selected) == 3 and done.selected[2][0] == 3 and done.selected[0][0] == done.best_epoch
 
 
 def test_a_killed_training_may_be_killed_again(backbone, path):
@@ -193,8 +204,8 @@ def test_the_file_holds_tensors_and_json_alone(backbone, path):
     with safe_open(path, "pt") as file:
         notes = json.loads(file.metadata()["training"])
         parts = {name.partition("/")[0] for name in file.keys()}
-    assert parts == {"model", "best", "optimiser"}
-    assert notes["progress"]["epoch"] == 1 and notes["progress"]["best_epoch"] == 1
+    assert parts == {"model", "best0", "optimiser"}
+    assert notes["progress"]["epoch"] == 1 and notes["progress"]["best_epochs"] == [1]
     assert notes["stamp"].startswith("made from this")
 
 
