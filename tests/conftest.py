@@ -25,6 +25,7 @@ install_import_hook(
         "dbb.models.oracle",
         "dbb.models.segmenters",
         "dbb.models.tokens",
+        "dbb.methods",
     ],
     "shapes.arrays_checked",
 )
