@@ -6,7 +6,7 @@ SNAKEMAKE = snakemake --cores all --quiet rules progress host reason
 BUILD = jupyter-book build book --config _config.yml --toc _toc.yml -W -n --keep-going
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-.PHONY: book publish results paper html lab links lint test test-slow mutants lock clean
+.PHONY: book publish results methods paper html lab links lint test test-slow mutants lock clean
 
 book: .venv/installed  ## compute what runs/ lacks and build the book of it; nothing in the repository is rewritten
 	$(SNAKEMAKE) -- book
@@ -16,6 +16,9 @@ publish: .venv/installed  ## bring the run's pages to book/ and its numbers to R
 
 results: .venv/installed  ## run the study again (five seeds, all arms) and write results/; goes on where it stopped
 	$(SNAKEMAKE) -- study_results
+
+methods: .venv/installed  ## tune and train the compared methods (five seeds) and write results/; goes on where it stopped
+	$(SNAKEMAKE) -- methods_results
 
 paper: .venv/installed  ## the paper's experiment: make paper BENCHMARK=waterbirds SEEDS=0,1,2 CONFIG="memory=40 shards=4"
 	$(SNAKEMAKE) --config benchmark=$(BENCHMARK) seeds=$(SEEDS) $(CONFIG) -- paper

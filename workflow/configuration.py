@@ -6,6 +6,7 @@ from typing import Any
 
 from dbb.benchmarks import get_benchmark
 from dbb.errors import InputError
+from dbb.methods.registry import method_names
 from dbb.models.devices import MEMORY_BATCH
 from dbb.models.sources import find_source
 from dbb.store import NOTEBOOKS, READINGS, RESULTS, resolve
@@ -14,6 +15,7 @@ KEYS = (
     "benchmark",
     "seed",
     "seeds",
+    "methods",
     "runs",
     "results",
     "parameters",
@@ -26,14 +28,14 @@ KEYS = (
     "inpainting",
     "segmenter",
 )
-TEXTS = ("benchmark", "runs", "results", "device", "classifier", "checkpoint", "inpainting", "segmenter")
+TEXTS = ("benchmark", "methods", "runs", "results", "device", "classifier", "checkpoint", "inpainting", "segmenter")
 
 
 def check_config(config: Mapping[str, Any]) -> None:
     """Check a configuration; an empty value is one that is not given.
 
-    Raises InputError for an unknown key, benchmark or notebook, a value of another kind, a user's dataset file that is
-    not right, a memory that is not planned for, and a model or checkpoint that looks like a path and is none.
+    Raises InputError for an unknown key, benchmark, method or notebook, a value of another kind, a user's dataset file
+    that is not right, a memory that is not planned for, and a model or checkpoint that looks like a path and is none.
     """
     _refuse_others("key", config, KEYS)
     given = {key: value for key, value in config.items() if value not in (None, "")}
@@ -44,6 +46,7 @@ def check_config(config: Mapping[str, Any]) -> None:
         raise InputError(f"compiled = {given['compiled']!r}: give true or false")
     _check_parameters(given.get("parameters", {}))
     _check_numbers(given)
+    _refuse_others("method", dict.fromkeys(filter(None, given.get("methods", "").split(","))), method_names())
     if "benchmark" in given:
         get_benchmark(given["benchmark"])
     if "memory" in given and given["memory"] not in MEMORY_BATCH:

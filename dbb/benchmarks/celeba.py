@@ -18,6 +18,7 @@ from dbb.benchmarks.published import (
     published_pruning,
     published_retraining,
 )
+from dbb.benchmarks.published_words import HAIR_WORDS
 from dbb.data.dataset import Files, Place
 from dbb.data.files import Listing
 from dbb.data.layout import SPLIT_CODES, find_top
@@ -168,5 +169,6 @@ BENCHMARK = Benchmark(
     generation=published_generation((12000, 2000)),
     pruning=published_pruning((2.0, 0.3)),
     retraining=published_retraining(64, 1e-5, (2.0, 7.0), augmentation="crop"),
+    words=HAIR_WORDS,
     **published("hair"),
 )

@@ -3,8 +3,9 @@
 A stage never asks which benchmark it runs on; it takes values from the entry.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import product
 from typing import Literal
 
 from dbb.data.dataset import Dataset, Files
@@ -126,6 +127,28 @@ class RetrainingSettings(TrainingSettings):
 
 
 @dataclass(frozen=True)
+class Words:
+    """What a text-to-image model is told of a benchmark by those compared methods that paint from words alone.
+
+    Attributes:
+        classes: for each class the words that its members are called by.
+        attributes: for each attribute likewise.
+        sentence: a prompt with places, {0} for a word of a class and {1} for one of an attribute.
+        concepts: category -> prompts, each for one thing that pictures may show whatever their class.
+    """
+
+    classes: tuple[tuple[str, ...], ...]
+    attributes: tuple[tuple[str, ...], ...]
+    sentence: str
+    concepts: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+    def prompts(self, label: int, attribute: int) -> tuple[str, ...]:
+        """Return the prompts for class ``label`` with ``attribute``: one for each pair of their words."""
+        pairs = product(self.classes[label], self.attributes[attribute])
+        return tuple(self.sentence.format(*pair) for pair in pairs)
+
+
+@dataclass(frozen=True)
 class Benchmark:
     """One dataset with its words, sizes, models and settings.
 
@@ -142,6 +165,7 @@ class Benchmark:
         classifier, inpainting, segmenter: which models, as `dbb.models` loads them.
         oracle: folder of a judge of generated images, None where the truth is not known.
         oracle_labels: for each class, what the judge calls its members.
+        words: what the text-to-image model knows classes and attributes by; None: their names.
 
     Raises:
         InputError: when a setting does not fit the classes.
@@ -169,6 +193,7 @@ class Benchmark:
     pruning: PruningSettings
     retraining: RetrainingSettings
     oracle_labels: tuple[tuple[str, ...], ...] = ()
+    words: Words | None = None
 
     def __post_init__(self) -> None:
         if len(self.classes) < 2 or len(set(self.classes)) < len(self.classes):
@@ -197,6 +222,23 @@ class Benchmark:
             raise InputError(
                 f"{self.name}: inversion.source {self.inversion.source!r}: choose one of {', '.join(SOURCES)}"
             )
+        if self.words is not None:
+            self._check_words(self.words)
+
+    def _check_words(self, words: Words) -> None:
+        self.check_per_class("words.classes", words.classes)
+        if len(words.attributes) != len(self.attributes):
+            raise InputError(
+                f"{self.name}: words.attributes has {len(words.attributes)} values for {len(self.attributes)} "
+                f"attributes ({', '.join(self.attributes)}): give one for each"
+            )
+        if not all((*words.classes, *words.attributes, *words.concepts.values())):
+            raise InputError(f"{self.name}: words names nothing for a class, attribute or category: give one or more")
+        if "{0}" not in words.sentence or (self.has_groups and "{1}" not in words.sentence):
+            raise InputError(
+                f"{self.name}: words.sentence {words.sentence!r} needs {{0}}, where a class's word goes, and {{1}}, "
+                "where an attribute's goes"
+            )
 
     def check_per_class(self, what: str, values: Sequence[object]) -> None:
         """Raise InputError unless ``values`` has one value for each class."""
@@ -222,6 +264,15 @@ class Benchmark:
     def has_groups(self) -> bool:
         """Whether a spurious attribute is known."""
         return len(self.attributes) > 1
+
+    @property
+    def vocabulary(self) -> Words:
+        """Its `words`, or the names of its classes and attributes, which then are the concepts, too."""
+        if self.words is not None:
+            return self.words
+        classes, attributes = (tuple((name,) for name in names) for names in (self.classes, self.attributes))
+        concepts = {"attributes": self.attributes} if self.has_groups else {}
+        return Words(classes, attributes, f"a photo of a {self.group_format}", concepts)
 
     @property
     def image_size(self) -> int:

@@ -17,6 +17,7 @@ from dbb.benchmarks.published import (
     published_pruning,
     published_retraining,
 )
+from dbb.benchmarks.published_words import PET_WORDS
 from dbb.data.dataset import Files, Place
 from dbb.data.download import from_archive
 from dbb.data.files import Listing, visible_files
@@ -103,5 +104,6 @@ BENCHMARK = Benchmark(
     generation=published_generation((400, 400)),
     pruning=published_pruning((0.3, 2.0)),
     retraining=published_retraining(16, 5e-5, (1.0, 4.0), augmentation="none"),
+    words=PET_WORDS,
     **published("animal"),
 )

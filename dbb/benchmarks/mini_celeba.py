@@ -21,6 +21,7 @@ from dbb.benchmarks.entry import (
     PruningSettings,
     RetrainingSettings,
     TrainingSettings,
+    Words,
     templates,
 )
 from dbb.data.dataset import Drawn, Known, Redrawn
@@ -28,8 +29,9 @@ from dbb.data.images import ImageSet
 from dbb.input_format import InputFormat
 from dbb.worlds.base import render_all
 from dbb.worlds.celeba.groups import draw_face
-from dbb.worlds.celeba.hair import BLOND, OTHER
-from dbb.worlds.celeba.scenes import Scene, render
+from dbb.worlds.celeba.hair import BLOND, OTHER, STYLES
+from dbb.worlds.celeba.scenes import HATS, SEXES, Scene, render
+from dbb.worlds.celeba.world import BEARD_WORDS, SETTINGS
 
 CELEBA_COUNTS = (12426, 11841, 22880, 1387)
 WEIGHTS = {"train": CELEBA_COUNTS, "val": (1, 1, 1, 1), "test": (1, 1, 1, 1)}
@@ -103,4 +105,18 @@ BENCHMARK = Benchmark(
     generation=GenerationSettings(per_class=(300, 150), steps=10, guidance_scale=3.0, batch_size=50),
     pruning=PruningSettings(quantile=0.1, thresholds=(None, None), on="probability", steps=32),
     retraining=RetrainingSettings(epochs=4, batch_size=64, learning_rate=2e-4, weight_decay=1e-4, gammas=(4.0, 4.0)),
+    words=Words(
+        classes=(tuple(OTHER), tuple(BLOND)),
+        attributes=tuple((sex,) for sex in SEXES),
+        sentence="a photo of a {1} with {0} hair",
+        concepts={
+            "sex": tuple(f"a photo of a {sex}" for sex in SEXES),
+            "cut": tuple(f"a photo of {style} hair" for style in STYLES),
+            "worn": tuple(
+                f"a photo of a person with {thing}"
+                for thing in (*BEARD_WORDS.values(), *(f"a {hat}" for hat in HATS), "glasses")
+            ),
+            "place": tuple(f"a photo of a person {where}" for where in SETTINGS.values()),
+        },
+    ),
 )

@@ -20,15 +20,16 @@ from dbb.benchmarks.entry import (
     PruningSettings,
     RetrainingSettings,
     TrainingSettings,
+    Words,
     templates,
 )
 from dbb.data.dataset import Drawn, Known, Redrawn
 from dbb.data.images import ImageSet
 from dbb.input_format import InputFormat
 from dbb.worlds.base import render_all
-from dbb.worlds.metashift.breeds import CATS, DOGS
-from dbb.worlds.metashift.scenes import PLACES, Scene, render
-from dbb.worlds.metashift.world import draw_animal
+from dbb.worlds.metashift.breeds import CATS, COATS, DOGS, PATTERNS
+from dbb.worlds.metashift.scenes import CAT_PLACES, DOG_PLACES, PLACES, Scene, render
+from dbb.worlds.metashift.world import POSTURES, SITES, draw_animal
 
 SHELF = (0, 0, 0, 0, 1, 0, 0, 0, 0, 1)
 WEIGHTS = {"train": (231, 380, 0, 0, 0, 0, 0, 145, 367, 0), "val": SHELF, "test": SHELF}
@@ -101,4 +102,18 @@ BENCHMARK = Benchmark(
     generation=GenerationSettings(per_class=(150, 150), steps=10, guidance_scale=3.0, batch_size=50),
     pruning=PruningSettings(quantile=0.1, thresholds=(None, None), on="probability", steps=32),
     retraining=RetrainingSettings(epochs=4, batch_size=64, learning_rate=2e-4, weight_decay=1e-4, gammas=(4.0, 4.0)),
+    words=Words(
+        classes=tuple(
+            tuple(("an " if breed[0] in "aeiou" else "a ") + breed for breed in kind) for kind in (CATS, DOGS)
+        ),
+        attributes=tuple((SITES[place],) for place in PLACES),
+        sentence="a photo of {0} {1}",
+        concepts={
+            # no shelf: it stands in no training picture, and no concept may tell of the test
+            "place": tuple(f"a photo of an empty {place}" for place in (*CAT_PLACES, *DOG_PLACES)),
+            "coat": tuple(f"the {coat} animal" for coat in COATS),
+            "pattern": tuple(f"the {pattern} animal" for pattern in PATTERNS),
+            "posture": tuple(f"the animal {posture}" for posture in POSTURES.values()),
+        },
+    ),
 )

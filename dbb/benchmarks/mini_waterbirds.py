@@ -20,13 +20,23 @@ from dbb.benchmarks.entry import (
     PruningSettings,
     RetrainingSettings,
     TrainingSettings,
+    Words,
     templates,
 )
 from dbb.data.dataset import Drawn, Known, Redrawn
 from dbb.data.images import ImageSet
 from dbb.input_format import InputFormat
 from dbb.worlds.base import render_all
-from dbb.worlds.waterbirds.scenes import COLOURS, LAND_PLACES, LANDBIRDS, WATER_PLACES, WATERBIRDS, Scene, render
+from dbb.worlds.waterbirds.scenes import (
+    COLOURS,
+    LAND_PLACES,
+    LANDBIRDS,
+    PLACES,
+    WATER_PLACES,
+    WATERBIRDS,
+    Scene,
+    render,
+)
 
 WATERBIRDS_COUNTS = np.array([3498, 184, 56, 1057])
 WEIGHTS = {"train": tuple(WATERBIRDS_COUNTS.tolist()), "val": (1, 1, 1, 1), "test": (1, 1, 1, 1)}
@@ -98,4 +108,13 @@ BENCHMARK = Benchmark(
     generation=GenerationSettings(per_class=(300, 150), steps=10, guidance_scale=3.0, batch_size=50),
     pruning=PruningSettings(quantile=0.1, thresholds=(None, None), on="probability", steps=32),
     retraining=RetrainingSettings(epochs=4, batch_size=64, learning_rate=2e-4, weight_decay=1e-4, gammas=(4.0, 4.0)),
+    words=Words(
+        classes=(LANDBIRDS, WATERBIRDS),
+        attributes=(LAND_PLACES, WATER_PLACES),
+        sentence="a photo of a {0} bird on a {1}",
+        concepts={
+            "place": tuple(f"an empty {place}" for place in PLACES),
+            "colour": tuple(f"the {colour} bird" for colour in COLOURS),
+        },
+    ),
 )

@@ -16,6 +16,7 @@ from dbb.benchmarks.published import (
     published_pruning,
     published_retraining,
 )
+from dbb.benchmarks.published_words import BIRD_WORDS
 from dbb.data.dataset import Files, Place
 from dbb.data.download import from_archive
 from dbb.data.files import Listing
@@ -87,5 +88,6 @@ BENCHMARK = Benchmark(
     generation=published_generation((1300, 1112)),
     pruning=published_pruning((1.0, 1.0)),
     retraining=published_retraining(32, 5e-6, (6.0, 10.0), augmentation="crop"),
+    words=BIRD_WORDS,
     **published("bird"),
 )

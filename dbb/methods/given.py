@@ -9,12 +9,13 @@ from pathlib import Path
 import numpy as np
 import torch
 from jaxtyping import Float32, Int64
-from torch import Tensor, nn
+from torch import Tensor
 
 from dbb.benchmarks.entry import Benchmark
 from dbb.data.images import ImageSet
 from dbb.errors import InputError
 from dbb.methods.method import AVERAGE, WORST_GROUP, Rule, Tensors, Trained, Uses
+from dbb.methods.shared import Shared
 from dbb.metrics import GroupMetrics, evaluate, group_counts
 from dbb.models.classifier import Classifier, load_classifier
 from dbb.training import Examples, Loss, Sampler, Select, Settings, Validation, fit, worst_group_first
@@ -41,6 +42,8 @@ class Given:
         rules: what epochs are selected by, the method's own first.
         device: where it trains.
         folder, stamp: of the files of a training that goes on where it was stopped; None, "": nothing is kept.
+        shared: what all trainings of the seed have in common.
+        kept: the generated images that pruning kept, for the method that trains on them.
     """
 
     benchmark: Benchmark
@@ -53,7 +56,8 @@ class Given:
     device: torch.device
     folder: Path | None = None
     stamp: str = ""
-    _features: dict[str, Tensor] = field(default_factory=dict, repr=False)
+    shared: Shared = field(default_factory=Shared, repr=False)
+    kept: ImageSet | None = None
 
     # -------------------------------------------------------------------------------------------- numbers
 
@@ -150,17 +154,14 @@ class Given:
     @property
     def logits(self) -> Float32[Tensor, "N C"]:
         """The base model's logits of the training images, without augmentation, on the CPU."""
-        return self._head_on(self.features, self.base_model.head)
+        head = self.base_model.head
+        return self.features @ head.weight.detach().cpu().T + head.bias.detach().cpu()
 
     def _features_of(self, name: str, images: ImageSet) -> Tensor:
-        if name not in self._features:
-            self._features[name] = features_of(self.base(), images, self.benchmark)
-        return self._features[name]
+        def make() -> Tensors:
+            return {"features": features_of(self.base(), images, self.benchmark)}
 
-    @staticmethod
-    @torch.no_grad()
-    def _head_on(features: Tensor, head: nn.Linear) -> Tensor:
-        return features @ head.weight.cpu().T + head.bias.cpu()
+        return self.shared.get(f"{name}-features", make)["features"]
 
     # -------------------------------------------------------------------------------------------- training
 
@@ -172,18 +173,20 @@ class Given:
         sampler: Sampler | None = None,
         name: str = "training",
         measured: Mapping[str, object] | None = None,
+        examples: Examples | None = None,
     ) -> Trained:
-        """Train ``model`` in place on `examples` and return what each rule selected.
+        """Train ``model`` in place and return what each rule selected.
 
         Args:
             loss, settings, sampler: as `dbb.training.fit`.
             name: of this training, where a method has several.
             measured: what else to tell.
+            examples: to train on; None: the training images.
         """
         counts = group_counts(self.train_set.groups, self.n_groups)
         done = fit(
             model,
-            self.examples,
+            self.examples if examples is None else examples,
             loss,
             settings,
             self.benchmark.input_format,

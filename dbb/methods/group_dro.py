@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from dbb.benchmarks.entry import Benchmark, TrainingSettings
+from dbb.errors import InputError
 from dbb.methods.given import Given
 from dbb.methods.method import Method, Trained, Uses
 from dbb.methods.sampling import balancing_weights, weighted_batches
@@ -23,18 +24,27 @@ class Settings(TrainingSettings):
     Attributes:
         step: eta, of the groups' weights.
         adjustment: C, added to a group's loss as C / sqrt(n_g).
+
+    Raises:
+        InputError: for a negative value.
     """
 
     step: float = 0.01
     adjustment: float = 0.0
+
+    def __post_init__(self) -> None:
+        for name in ("step", "adjustment"):
+            if getattr(self, name) < 0:
+                raise InputError(f"{name} = {getattr(self, name)}: give 0 or more")
 
 
 def group_losses(
     losses: Float[Tensor, " B"], groups: Int64[Tensor, " B"], n_groups: int
 ) -> Float[Tensor, " {n_groups}"]:
     """Return the mean loss of each group in a batch, 0 for a group that is absent."""
-    sums = torch.zeros(n_groups, dtype=losses.dtype, device=losses.device).index_add(0, groups, losses)
-    return sums / torch.bincount(groups, minlength=n_groups).clamp(min=1)
+    # a product, since sums by index come out otherwise from run to run on a GPU
+    members = (groups == torch.arange(n_groups, device=groups.device)[:, None]).to(losses.dtype)
+    return members @ losses / members.sum(1).clamp(min=1)
 
 
 def adjusted(losses: Float[Tensor, " G"], counts: Int64[Tensor, " G"], adjustment: float) -> Float[Tensor, " G"]:
@@ -59,7 +69,8 @@ class RobustLoss(nn.Module):
 
     Args:
         groups: of all training images, int64 (N,).
-        counts: training images of each group, int64 (G,); a group without any has weight 0 from the start.
+        counts: training images of each group, int64 (G,); a group without any has weight 0 from the start, where the
+            official code lets it keep a share that nothing is trained by.
     """
 
     q: Tensor
@@ -72,11 +83,9 @@ class RobustLoss(nn.Module):
     def forward(self, model: nn.Module, batch: Batch) -> Tensor:
         """Return the loss of a batch, a scalar."""
         losses = cross_entropy(model(batch.images), batch.labels, reduction="none")
-        groups = self._groups[batch.indices.cpu()].to(losses.device)
-        by_group = adjusted(
-            group_losses(losses, groups, len(self._counts)), self._counts.to(losses.device), self._adjustment
-        )
-        self.q = updated(self.q.to(losses.device), by_group, self._step)
+        by_group = group_losses(losses, self._groups[batch.indices], len(self._counts))
+        by_group = adjusted(by_group, self._counts, self._adjustment)
+        self.q = updated(self.q, by_group, self._step)
         return (self.q * by_group).sum()
 
 
@@ -110,7 +119,7 @@ def settings(benchmark: Benchmark) -> Settings:
 
 def train(given: Given, settings: Settings) -> Trained:
     """Train a new classifier on group-balanced batches with the robust loss."""
-    groups = torch.from_numpy(given.groups)
+    groups = torch.from_numpy(given.groups).to(given.device)
     counts = torch.bincount(groups, minlength=given.n_groups)
     loss = RobustLoss(groups, counts, settings.step, settings.adjustment)
     sampler = weighted_batches(balancing_weights(given.groups), settings.batch_size)

@@ -2,7 +2,7 @@
 training (anniesch/jtt at 1de6cc5).
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 import torch
@@ -11,8 +11,9 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from dbb.benchmarks.entry import Benchmark, TrainingSettings
+from dbb.errors import InputError
 from dbb.methods.given import Given
-from dbb.methods.method import Method, Times, Trained, Uses
+from dbb.methods.method import Method, Tensors, Times, Trained, Uses
 from dbb.methods.sampling import batches_of
 from dbb.stages.erm import cross_entropy_loss
 from dbb.training import Batch
@@ -23,12 +24,21 @@ class Settings(TrainingSettings):
     """JTT's settings.
 
     Attributes:
-        first_epochs: T, epochs of the first training.
+        first_epochs: T, epochs of the first training before the one in which its errors are noted.
         upweight: lambda, more copies of each error: it appears 1 + lambda times.
+
+    Raises:
+        InputError: for a first training without epochs, and a negative number of copies.
     """
 
     first_epochs: int
     upweight: int
+
+    def __post_init__(self) -> None:
+        if self.first_epochs < 1:
+            raise InputError(f"first_epochs = {self.first_epochs}: give 1 or more")
+        if self.upweight < 0:
+            raise InputError(f"upweight = {self.upweight}: give 0 or more copies")
 
 
 PAPER = {
@@ -61,7 +71,7 @@ PAPER = {
 def settings(benchmark: Benchmark) -> Settings:
     """Return the published settings, or the benchmark's own training with a first one of a quarter of its epochs."""
     own = benchmark.erm
-    return PAPER.get(benchmark.name, Settings(**vars(own), first_epochs=max(1, own.epochs // 4), upweight=10))
+    return PAPER.get(benchmark.name, Settings(**vars(own), first_epochs=max(1, own.epochs // 4), upweight=20))
 
 
 class NotedPredictions(nn.Module):
@@ -98,10 +108,18 @@ def upsampled(errors: Bool[np.ndarray, " N"], upweight: int) -> Int64[np.ndarray
 
 
 def train(given: Given, settings: Settings) -> Trained:
-    """Train twice; the second time a new classifier on the upsampled set."""
-    noted = NotedPredictions(len(given.labels))
-    given.fit(given.fresh(), noted, replace(settings, epochs=settings.first_epochs), name="first")
-    errors = error_set(noted.predictions.numpy(), given.labels)
+    """Train twice; the second time a new classifier on the upsampled set. The official code counts epochs from 0 and
+    notes the predictions of the epoch T: while it is trained for the (T + 1)-th time.
+    """
+
+    def first() -> Tensors:
+        noted = NotedPredictions(len(given.labels))
+        given.fit(given.fresh(), noted, replace(settings, epochs=settings.first_epochs + 1), name="first")
+        return {"predictions": noted.predictions}
+
+    # of all trials that differ in the second training alone
+    said = given.shared.get(f"jtt-first-{settings.first_epochs}", first, asdict(replace(settings, upweight=0)))
+    errors = error_set(said["predictions"].numpy(), given.labels)
     sampler = batches_of(upsampled(errors, settings.upweight), settings.batch_size)
     counted = {"errors": int(errors.sum()), "images": len(errors)}
     return given.fit(given.fresh(), cross_entropy_loss, settings, sampler, "second", counted)
@@ -114,6 +132,6 @@ METHOD = Method(
     changes="sampling",
     uses=Uses.SELECTION,
     settings=settings,
-    grid={"first_epochs": Times((1.0, 2.0)), "upweight": Times((0.5, 2.0))},
+    grid={"first_epochs": Times((1.0, 2.0)), "upweight": Times((1.0, 0.5))},
     train=train,
 )

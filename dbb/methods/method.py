@@ -66,11 +66,14 @@ class Trained:
         weights: rule -> the state of the classifier that it selected.
         steps: rule -> the epoch or step that it selected; empty where there was nothing to select.
         measured: what the method measured on its way, JSON values.
+        scores: rule -> the score on validation images that it did not learn from, by which its settings are chosen;
+            empty: on all of them.
     """
 
     weights: Mapping[Rule, Tensors]
     steps: Mapping[Rule, int] = field(default_factory=dict)
     measured: Mapping[str, Any] = field(default_factory=dict)
+    scores: Mapping[Rule, tuple[float, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -86,6 +89,9 @@ class Method(Generic[S]):
         settings: benchmark -> the settings to begin with: the paper's own where it names some for that benchmark.
         grid: field of the settings -> values to try; all combinations, `TRIALS` of them.
         train: trains once; (what is given, settings) -> what came of it.
+        reads: stage -> its files, `dbb.stages.run.ALL` for all, of those stages on whose products it trains beside the
+            data and the base model.
+        paints: whether it makes pictures with the benchmark's text-to-image model.
     """
 
     name: str
@@ -96,6 +102,8 @@ class Method(Generic[S]):
     settings: Callable[[Benchmark], S]
     grid: Mapping[str, Sequence[Any] | Times]
     train: Callable[[Given, S], Trained]
+    reads: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    paints: bool = False
 
     @property
     def rules(self) -> tuple[Rule, ...]:

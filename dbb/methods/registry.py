@@ -1,29 +1,34 @@
-"""Which methods there are: a file of this package that holds a METHOD is one."""
+"""Which methods there are: a file of this package that assigns METHOD is one, and is called as the method, _ for -."""
 
-import pkgutil
+import re
 from functools import cache
 from importlib import import_module
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-import dbb.methods
 from dbb.errors import InputError
-from dbb.methods.method import Method
+
+if TYPE_CHECKING:
+    from dbb.methods.method import Method
 
 
 @cache
-def methods() -> dict[str, Method[Any]]:
-    """Return name -> method, by name."""
-    modules = (import_module(f"dbb.methods.{found.name}") for found in pkgutil.iter_modules(dbb.methods.__path__))
-    found = (module.METHOD for module in modules if hasattr(module, "METHOD"))
-    return {method.name: method for method in sorted(found, key=lambda method: method.name)}
+def method_names() -> tuple[str, ...]:
+    """Return the methods' names, sorted; nothing is imported, so that a command line answers at once."""
+    files = sorted(Path(__file__).parent.glob("*.py"))
+    return tuple(
+        path.stem.replace("_", "-")
+        for path in files
+        if re.search(r"^METHOD = ", path.read_text(encoding="utf-8"), re.MULTILINE)
+    )
 
 
-def get_method(name: str) -> Method[Any]:
+def get_method(name: str) -> "Method[Any]":
     """Return a method by its name.
 
     Raises:
         InputError: for an unknown one.
     """
-    if name not in methods():
-        raise InputError(f"unknown method {name!r}: choose one of {', '.join(methods())}")
-    return methods()[name]
+    if name not in method_names():
+        raise InputError(f"unknown method {name!r}: choose one of {', '.join(method_names())}")
+    return import_module(f"dbb.methods.{name.replace('-', '_')}").METHOD

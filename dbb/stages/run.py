@@ -143,6 +143,7 @@ class Run:
         models: Mapping[str, str] | None = None,
         code: Sequence[Definition] = (),
         part: str = "",
+        folder: Path | None = None,
     ) -> Made:
         """Make a stage by ``work``, or load it where it stands already.
 
@@ -152,9 +153,10 @@ class Run:
             models: name -> which model it loads.
             code: what its code is, beside the function in which ``work`` is defined.
             part: folder below the stage's for the record of a part of its work.
+            folder: of something that is no stage of the method, named ``stage``; None: the stage's own.
         """
         made_from = self._made_from(settings, reads, [definition_of(work), *code], models, seeded=stage != "data")
-        return make_or_load(self.folder(stage) / part, stage, made_from, work, self.device)
+        return make_or_load((folder or self.folder(stage)) / part, stage, made_from, work, self.device)
 
     def measure(
         self,

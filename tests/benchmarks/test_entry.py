@@ -17,6 +17,7 @@ def three_classes(**changes):
         bm,
         classes=("sparrow", "duck", "heron"),
         oracle=None,
+        words=None,
         generation=replace(bm.generation, per_class=(1, 2, 3)),
         pruning=replace(bm.pruning, thresholds=(None, None, None)),
         retraining=replace(bm.retraining, gammas=(1.0, 1.0, 1.0)),
@@ -47,7 +48,7 @@ def test_an_entry_may_name_its_pairs():
 
 
 def test_without_attributes_the_groups_are_the_classes():
-    bm = replace(MINI, attributes=("",), group_format="{}")
+    bm = replace(MINI, attributes=("",), group_format="{}", words=None)
     assert bm.group_names == bm.classes and not bm.has_groups
 
 

@@ -31,6 +31,7 @@ def test_the_defaults_name_every_key_and_pass():
         {"classifier": "torchvision:resnet50"},
         {"checkpoint": "data/mini/SHA256SUMS"},
         {"compiled": True},
+        {"methods": "jtt,group-dro"},
     ],
 )
 def test_a_good_configuration_passes(given):
@@ -43,6 +44,7 @@ def test_a_good_configuration_passes(given):
         ({"memry": 40}, "unknown key 'memry'"),
         ({"memory": 24}, "memory = 24: choose 16, 40, 80"),
         ({"compiled": "maybe"}, "compiled = 'maybe': give true or false"),
+        ({"methods": "jtt,dfs"}, "unknown method 'dfs': choose among "),
         ({"seeds": "0-4"}, "seeds = 0-4: give whole numbers"),
         ({"seed": -1}, "seed = -1: give whole numbers"),
         ({"shards": "many"}, "shards = many"),
