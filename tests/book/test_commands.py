@@ -43,6 +43,7 @@ TABLE = (
             "papermill --help-notebook notebooks/05-generate.ipynb",
             "papermill --help-notebook notebooks/02-erm.ipynb",
             "python -m dbb.data verify data/example/example.yml",
+            "python -m dbb.methods list",
         ),
     ),
     (
@@ -72,6 +73,7 @@ TABLE = (
         (
             "snakemake --cores all book",
             "snakemake --cores all study_results",
+            "snakemake --cores all methods_results",
             "snakemake --cores all paper --config benchmark=waterbirds seeds=0,1,2",
             "snakemake --cores all book --config benchmark=data/example/example.yml",
             "snakemake --cores all book --config seed=3",
@@ -102,6 +104,7 @@ TABLE = (
             "make links",
             "make lint",
             "make lock",
+            "make methods",
             "make mutants",
             'make mutants MODULES="metrics stages/pruning"',
             "make publish",
