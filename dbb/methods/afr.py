@@ -114,7 +114,7 @@ def gradient(
 ) -> Head:
     """Return the gradient, by weight and bias, of
 
-        sum_i weights_i CE(W z_i + b, y_i) + lambda (|W - W0|^2 + |b - b0|^2)
+    ``sum_i weights_i CE(W z_i + b, y_i) + lambda (|W - W0|^2 + |b - b0|^2)``
 
     at ``head`` = (W, b), with ``start`` = (W0, b0).
     """

@@ -60,7 +60,7 @@ def settings(benchmark: Benchmark) -> Settings:
 def regression(
     features: Float[np.ndarray, "N D"], labels: Int[np.ndarray, " N"], n_classes: int, strength: float, seed: int
 ) -> tuple[Float64[np.ndarray, "K D"], Float64[np.ndarray, " K"]]:
-    """Return coefficients and intercepts of liblinear's logistic regression with the penalty (1 / C) |w|_1, in which
+    """Return coefficients, intercepts of liblinear's logistic regression with the penalty ``(1 / C) |w|_1``, in which
     the intercept is counted too: one row for two classes, that of class 1, and one row a class against all others for
     more, as liblinear itself does it.
 

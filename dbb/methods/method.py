@@ -89,7 +89,7 @@ class Method(Generic[S]):
         settings: benchmark -> the settings to begin with: the paper's own where it names some for that benchmark.
         grid: field of the settings -> values to try; all combinations, `TRIALS` of them.
         train: trains once; (what is given, settings) -> what came of it.
-        reads: stage -> its files, `dbb.stages.run.ALL` for all, of those stages on whose products it trains beside the
+        reads: stage -> its files, ``stages.run.ALL`` for all, of those stages on whose products it trains beside the
             data and the base model.
         paints: whether it makes pictures with the benchmark's text-to-image model.
     """

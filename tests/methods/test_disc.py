@@ -127,12 +127,12 @@ def test_negatives_are_some_pictures_of_every_other_concept(n_concepts, n_pictur
 
 
 def test_vectors_are_learnt_from_the_first_pictures_of_each_concept_and_as_many_others():
-    features = doubles(3, 10, 4) + 2 * doubles(3, 1, 4, seed=1)
+    features = doubles(6, 10, 4) + 2 * doubles(6, 1, 4, seed=1)
     torch.manual_seed(5)
     vectors = concept_vectors(features)
     torch.manual_seed(5)
-    for concept in range(3):
-        chosen = negatives(concept, 3, 10)[:8]  # 4 of each of two others
+    for concept in range(6):
+        chosen = negatives(concept, 6, 10)[:8]  # of ten, two of each other concept: the last one is left out
         others = [features[int(p) // 10, int(p) % 10] for p in chosen]
         joined = torch.stack([*features[concept, :8], *others]).numpy()
         assert np.allclose(vectors[concept], concept_vector(joined, np.array([True] * 8 + [False] * 8)), atol=1e-12)

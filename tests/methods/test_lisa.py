@@ -307,6 +307,20 @@ def test_at_least_two_of_each_stratum_are_in_a_batch(given, few, monkeypatch):
     assert all(torch.bincount(classes).tolist() == [2, 2] for classes in seen) and seen
 
 
+@pytest.mark.parametrize("same_label", [1.0, 0.0])
+def test_training_mixes_within_labels_as_often_as_it_is_told(given, few, monkeypatch, same_label):
+    seen, real = [], lisa.MixedLoss.mixed
+
+    def mixed(self, batch):
+        images, targets = real(self, batch)
+        seen.append(bool((targets.max(1).values == 1).all()))
+        return images, targets
+
+    monkeypatch.setattr(lisa.MixedLoss, "mixed", mixed)
+    lisa.train(given(USES), replace(lisa.settings(few), epochs=1, same_label=same_label))
+    assert seen == [bool(same_label)] * 5
+
+
 def test_training_on_mixed_images_learns_the_classes(given, few):
     done = lisa.train(given(USES), replace(lisa.settings(few), epochs=4))
     assert done.measured["losses"][-1] < done.measured["losses"][0]

@@ -30,7 +30,9 @@ BIRDS = [Scene(species, "brown", place, SEED + i) for i, species in enumerate(SP
 EMPTY = [Scene(None, None, place, SEED + i) for i, place in enumerate(PLACES)]
 
 
-@pytest.mark.parametrize("name", ["inpainting", "segmenter", "backbone", "oracle", "worlds/backbone"])
+@pytest.mark.parametrize(
+    "name", ["inpainting", "segmenter", "backbone", "oracle", "worlds/backbone", "worlds/inpainting"]
+)
 def test_each_model_has_a_card_and_only_safe_weights(name):
     folder = resolve("data/mini") / name
     assert "Figures on held-out scenes" in (folder / "README.md").read_text()
@@ -84,5 +86,5 @@ def test_a_world_whose_models_are_still_in_training_says_what_is_missing(name):
     load_classifier(benchmark.classifier, len(benchmark.classes), seed=0)
     with pytest.raises(InputError, match="no segmenter 'data/mini/worlds/segmenter'"):
         load_segmenter(benchmark.segmenter, benchmark.masks.threshold)
-    with pytest.raises(InputError, match=r"data/mini/worlds/inpainting"):
-        load_inpainting(benchmark.inpainting)
+    load_inpainting(benchmark.inpainting)
+    load_oracle(benchmark)
