@@ -241,6 +241,8 @@ def test_a_class_of_which_a_batch_has_one_other_image_adds_nothing(given, loss):
     alone = np.append(np.flatnonzero(this.labels == 0)[:5], np.flatnonzero(this.labels == 1)[0])
     parts = [labels.tolist() for _, labels in ours._mixtures(a_batch(this, alone))]
     assert parts == [[0] * 5], "class 1 draws for the five others, class 0 for none"
+    of_two = np.append(np.flatnonzero(this.labels == 0)[:2], np.flatnonzero(this.labels == 1)[0])
+    assert [len(labels) for _, labels in ours._mixtures(a_batch(this, of_two))] == [2]
     of_one = a_batch(this, alone[:1])
     assert torch.allclose(ours(model, of_one), cross_entropy(model(of_one.images), of_one.labels))
 
@@ -260,6 +262,25 @@ def test_shares_are_of_a_beta_distribution_and_concepts_by_their_chances(given, 
         assert torch.allclose(
             torch.bincount(levels, minlength=251)[[10, 100, 250]] / len(drawn), ours.probabilities[label], atol=0.05
         )
+
+
+def test_any_picture_of_a_concept_is_mixed(given, monkeypatch):
+    this, seen = given(METHOD.uses), []
+    brightness = torch.arange(0, 240, 20, dtype=torch.uint8).view(3, 4, 1, 1, 1)
+    ours = DiscoverAndCure(this, small(this), brightness.expand(3, 4, 3, 16, 16))
+    monkeypatch.setattr(disc, "mixed", lambda images, concepts, share: seen.append(concepts) or images)
+    for _ in range(5):
+        list(ours._mixtures(a_batch(this, np.arange(70))))
+    assert len(torch.cat(seen)[:, 0, 0, 0].unique()) == 12
+
+
+def test_an_environment_without_images_says_nothing(given, loss):
+    this = given(METHOD.uses)
+    this = replace(this, train_set=this.train_set.subset(range(6)))
+    ours = loss(this, clusters=9)
+    ours._discover(this.fresh().eval())
+    assert torch.allclose(ours.probabilities.sum(1), torch.ones(2))
+    assert ours.probabilities.std() > 1e-3, "chances are measured on the environments that have some"
 
 
 def test_every_epoch_measures_anew_and_every_second_one_has_new_environments(given, loss, monkeypatch):
@@ -308,6 +329,8 @@ def test_the_step_is_as_many_times_the_rate_as_the_environment_has_batches_ten_a
 
 def test_batch_normalisation_keeps_the_statistics_it_came_with(given, asked):
     this = given(METHOD.uses)
+    for value in this.base_model.state_dict().values():
+        value.mul_(2)  # it begins with the pretrained backbone, not with the base model
     done, before = train(this, small(this)), this.fresh().state_dict()
     moved = {name for name, value in done.weights[WORST_GROUP].items() if not torch.equal(value, before[name])}
     assert "head.weight" in moved and any("convolution" in name for name in moved)

@@ -92,6 +92,14 @@ def test_the_painted_set_has_as_many_of_each_group_also_of_one_without_images(pa
     assert np.array_equal(bright.numpy(), images.labels == 1)
 
 
+def test_another_seed_asks_for_other_prompts(painted, asked):
+    this = painted()
+    for seed in (0, 1, 0):
+        painted_set(replace(this, seed=seed), None)
+    first, second, third = np.array_split(np.array(asked), 3)
+    assert np.array_equal(first, third) and not np.array_equal(first, second)
+
+
 def test_a_setting_caps_the_painted_set_and_balanced_groups_get_one_picture_each(painted):
     this = painted()
     assert len(painted_set(this, 2)) == 8 and len(painted_set(this, 1000)) == len(painted_set(this, None)) < 400
@@ -123,6 +131,8 @@ def same(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> bool:
 
 def test_painted_pictures_alone_come_first_and_the_images_from_there(painted, monkeypatch):
     this, noted = painted(), Noted(monkeypatch)
+    for value in this.base_model.state_dict().values():
+        value.mul_(2)  # it begins with the pretrained backbone, not with the base model
     settings = replace(small(this), first_epochs=3, first_learning_rate=0.02)
     done = train(this, settings)
     first, second = noted.calls[:2]
