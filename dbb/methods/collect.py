@@ -1,14 +1,13 @@
 """From the seeds' folders to the committed results of the methods: one long table, and what tuning tried and chose."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from dbb.methods.method import TRIALS, Method, Rule
-from dbb.methods.protocol import TUNING_SEED, Choice, train_once, train_seed, tune
+from dbb.methods.protocol import TUNING_SEED, Choice, choose, train_seed, try_all
 from dbb.metrics import by_name
 from dbb.record import Made
 from dbb.stages.run import Run
@@ -33,8 +32,9 @@ def collect(methods: Sequence[Method[Any]], tuning: Run, seeds: Sequence[Run], r
     target = resolve(results) / tuning.benchmark.name
     rows, told = [], {}
     for method in methods:
-        chosen = tune(tuning, method)
-        told[method.name] = _told(tuning, method, chosen)
+        tried = try_all(tuning, method)
+        chosen = choose(tuning, method, tried)
+        told[method.name] = _told(method, tried, chosen)
         for run in seeds:
             for rule, made in train_seed(run, method, chosen).items():
                 rows += _rows(run, arm_of(method, rule), made, rule)
@@ -43,18 +43,18 @@ def collect(methods: Sequence[Method[Any]], tuning: Run, seeds: Sequence[Run], r
     return target
 
 
-def _told(run: Run, method: Method[Any], chosen: Mapping[Rule, Choice]) -> dict[str, Any]:
-    trials = [(settings, train_once(run, method, settings, test=False)) for settings in method.trials(run.benchmark)]
+def _told(method: Method[Any], tried: Sequence[Made], chosen: Mapping[Rule, Choice]) -> dict[str, Any]:
+    settings = [made.record["made_from"]["settings"]["settings"] for made in tried]
     return {
         "title": method.title,
         "cites": method.cites,
         "changes": method.changes,
         "uses": [use.name for use in method.uses],
-        "grid": {name: [asdict(settings)[name] for settings, _ in trials] for name in method.grid},
-        "settings": [asdict(settings) for settings, _ in trials],
-        "scores": {rule: [made.metrics["rules"][rule]["score"] for _, made in trials] for rule in method.rules},
+        "grid": {name: [one[name] for one in settings] for name in method.grid},
+        "settings": settings,
+        "scores": {rule: [made.metrics["rules"][rule]["score"] for made in tried] for rule in method.rules},
         "chosen": {rule: choice.trial for rule, choice in chosen.items()},
-        "seconds": [made.record["wall_s"] for _, made in trials],
+        "seconds": [made.record["wall_s"] for made in tried],
     }
 
 

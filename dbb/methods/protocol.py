@@ -5,7 +5,7 @@ Each training is made or loaded: its folder, below ``runs/<benchmark>/seed<k>/me
 its settings, so trials and seeds run beside each other, and what was stopped goes on.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -51,8 +51,7 @@ def check(method: Method[Any], run: Run) -> None:
     """Check, before any training, that a benchmark has what a method declares to use.
 
     Raises:
-        InputError: for a benchmark without groups, and a validation split that lacks a class or, of those that learn
-            from it or are selected by it, has no group to select by.
+        InputError: for a benchmark without groups, and a validation split that lacks a class.
     """
     bm, validation = run.benchmark, run.split("val")
     if method.uses & (Uses.TRAINING | Uses.VALIDATION) and not bm.has_groups:
@@ -97,7 +96,7 @@ def train_once(run: Run, method: Method[Any], settings: Any, test: bool) -> Made
         models["inpainting"] = run.benchmark.inpainting
     return run.make(
         "methods",
-        {**given, **_settings_of(run.benchmark)},
+        {**given, **_settings_of(run.benchmark, method.paints)},
         reads,
         work,
         models,
@@ -106,13 +105,18 @@ def train_once(run: Run, method: Method[Any], settings: Any, test: bool) -> Made
     )
 
 
-def _settings_of(benchmark: Benchmark) -> dict[str, Any]:
+def _settings_of(benchmark: Benchmark, paints: bool) -> dict[str, Any]:
+    painting = {
+        "generation": asdict(benchmark.generation),
+        "size": benchmark.generation_size,
+        "words": asdict(benchmark.vocabulary),
+    }
     return {
         "input": asdict(benchmark.input_format),
         "classes": benchmark.classes,
         "attributes": benchmark.attributes,
-        "generation": asdict(benchmark.generation),
         "full_train_counts": benchmark.full_train_counts,
+        "painting": painting if paints else None,
     }
 
 
@@ -156,18 +160,24 @@ def _measured(run: Run, done: Trained, rule: Rule, test: bool) -> dict[str, Any]
 # ------------------------------------------------------------------------------------------------ tuning
 
 
-def tune(run: Run, method: Method[Any]) -> dict[Rule, Choice]:
-    """Make or load every trial of the method's grid on the run's validation split, and return what each rule chooses:
-    the highest score, of equal ones the first.
-    """
-    trials = method.trials(run.benchmark)
-    made = [train_once(run, method, settings, test=False) for settings in trials]
+def try_all(run: Run, method: Method[Any]) -> list[Made]:
+    """Make or load every trial of the method's grid, measured on the run's validation split, in their order."""
+    return [train_once(run, method, settings, test=False) for settings in method.trials(run.benchmark)]
+
+
+def choose(run: Run, method: Method[Any], tried: Sequence[Made]) -> dict[Rule, Choice]:
+    """Return what each rule chooses of the trials (`try_all`): the highest score, of equal ones the first."""
     chosen = {}
     for rule in method.rules:
-        scores = [tuple(one.metrics["rules"][rule]["score"]) for one in made]
-        best = max(range(len(trials)), key=lambda number: scores[number])
-        chosen[rule] = Choice(trials[best], scores[best], best)
+        scores = [tuple(made.metrics["rules"][rule]["score"]) for made in tried]
+        best = max(range(len(tried)), key=lambda number: scores[number])
+        chosen[rule] = Choice(method.trials(run.benchmark)[best], scores[best], best)
     return chosen
+
+
+def tune(run: Run, method: Method[Any]) -> dict[Rule, Choice]:
+    """Make or load every trial, and return what each rule chooses."""
+    return choose(run, method, try_all(run, method))
 
 
 def train_seed(run: Run, method: Method[Any], chosen: Mapping[Rule, Choice]) -> dict[Rule, Made]:

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import asdict, replace
+from itertools import combinations
 
 import numpy as np
 import pytest
@@ -81,6 +82,17 @@ def test_both_rules_share_a_training_where_they_choose_alike(runs):
     made = train_seed(runs[1], method, {AVERAGE: chosen})
     assert made[AVERAGE].folder.parent == folder_of(runs[1], method)
     assert not train_once(runs[1], method, chosen.settings, test=True).new
+
+
+def test_a_training_that_paints_is_made_from_the_words_and_sizes_that_it_paints_by_and_no_other_is(runs, monkeypatch):
+    asked = []
+    monkeypatch.setattr(Run, "make", lambda self, stage, settings, *how, **more: asked.append(settings["painting"]))
+    own = runs[0].benchmark
+    for name, benchmark in (("ffr", own), ("ffr", replace(own, words=None)), ("ffr", replace(own, generation_size=32))):
+        train_once(replace(runs[0], benchmark=benchmark), get_method(name), get_method(name).settings(own), test=False)
+    assert all(first != second for first, second in combinations(asked, 2))
+    train_once(runs[0], get_method("dfr"), get_method("dfr").settings(own), test=False)
+    assert asked[-1] is None
 
 
 def test_what_a_method_needs_is_checked_before_any_training(runs, monkeypatch):
