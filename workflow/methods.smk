@@ -3,11 +3,8 @@
 
 from dbb.methods.registry import method_names
 
+TOLD = told("device")
 METHODS = PLAN.config.get("methods", ",".join(method_names())).split(",")
-BESIDE = " ".join(
-    ["--benchmark", shlex.quote(PLAN.config["benchmark"]), "--runs", PLAN.runs, "--results", PLAN.results]
-    + ([f"--device {PLAN.config['device']}"] if "device" in PLAN.config else [])
-)
 
 
 wildcard_constraints:
@@ -23,7 +20,7 @@ rule method_tuning:
         temp(touch(f"{PLAN.folder}/.methods-tuned-{{method}}-{{call}}")),
     threads: 1
     params:
-        of=BESIDE,
+        of=TOLD,
     message:
         "the trials of {wildcards.method}"
     shell:
@@ -37,7 +34,7 @@ rule method_seed:
         temp(touch(f"{PLAN.folder}/.methods-{{method}}-seed{{seed}}-{{call}}")),
     threads: 1
     params:
-        of=BESIDE,
+        of=TOLD,
     message:
         "seed {wildcards.seed} of {wildcards.method}"
     shell:
@@ -48,7 +45,7 @@ rule methods_results:
     input:
         expand(f"{PLAN.folder}/.methods-{{method}}-seed{{seed}}-{CALL}", method=METHODS, seed=SEEDS),
     params:
-        of=BESIDE,
+        of=TOLD,
         methods=",".join(METHODS),
     message:
         f"{PLAN.results}/{PLAN.benchmark.name}/methods.csv"

@@ -60,6 +60,13 @@ def place(notebook):
     return lambda wildcards: PLAN.place(notebook, int(wildcards.seed) if "seed" in wildcards.keys() else None)
 
 
+def told(*keys):
+    """What a command that makes no page is told: benchmark, folders, and ``keys`` of the configuration."""
+    given = [f"--{key} {PLAN.config[key]}" for key in keys if key in PLAN.config]
+    benchmark = shlex.quote(PLAN.config["benchmark"])
+    return " ".join(["--benchmark", benchmark, "--runs", PLAN.runs, "--results", PLAN.results, *given])
+
+
 def device(notebook):
     """Where it computes: a resource and no parameter, so that another device makes nothing anew."""
     given = PLAN.config.get("device") if notebook in TAKES else None

@@ -6,10 +6,7 @@
 
 from dbb.study.settings import SEEDS
 
-GIVEN = [f"--{key} {PLAN.config[key]}" for key in ("device", "memory") if key in PLAN.config]
-STUDY = " ".join(
-    ["--benchmark", shlex.quote(PLAN.config["benchmark"]), "--runs", PLAN.runs, "--results", PLAN.results, *GIVEN]
-)
+STUDY = told("device", "memory")
 CALL = "".join(sign for sign in STARTED if sign.isalnum())
 
 

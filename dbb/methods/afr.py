@@ -13,12 +13,13 @@ from torch import Tensor
 
 from dbb.benchmarks.entry import Benchmark, TrainingSettings
 from dbb.errors import InputError
-from dbb.methods.given import Given, features_of
-from dbb.methods.method import Method, Tensors, Times, Trained, Uses
+from dbb.methods.given import Given
+from dbb.methods.method import Method, Times, Trained, Uses
 from dbb.methods.sampling import batches_of
 from dbb.methods.shared import Shared
-from dbb.models.classifier import Classifier
+from dbb.models.classifier import Classifier, predict_features
 from dbb.stages.erm import cross_entropy_loss
+from dbb.training import Tensors
 from dbb.training.optimisers import FIELDS
 
 Head = tuple[Tensor, Tensor]
@@ -185,7 +186,7 @@ def train(given: Given, settings: Settings) -> Trained:
     """
     first, rest = parts(len(given.labels), settings.first_share, SPLIT_SEED)
     model = first_stage(given, settings, first)
-    features = features_of(model, given.train_set.subset(rest), given.benchmark)
+    features = predict_features(model, given.train_set.subset(rest), given.benchmark.input_format)
     start = (model.head.weight.detach().cpu(), model.head.bias.detach().cpu())
     labels = torch.from_numpy(given.labels[rest])
     weights = image_weights(features @ start[0].T + start[1], labels, settings.gamma)

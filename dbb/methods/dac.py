@@ -19,9 +19,9 @@ from dbb.benchmarks.entry import Benchmark, TrainingSettings
 from dbb.errors import InputError
 from dbb.methods.cam import packed, training_heat_maps, unpacked
 from dbb.methods.given import Given
-from dbb.methods.method import Method, Tensors, Times, Trained, Uses
+from dbb.methods.method import Method, Times, Trained, Uses
 from dbb.seeds import stage_generator
-from dbb.training import Batch, Loss
+from dbb.training import Batch, Loss, Tensors
 
 QUANTILES = (0.3, 0.4, 0.5, 0.6, 0.7, 0.8)
 """Shares of an image that a mask may drop; the last where no knee is found."""

@@ -20,7 +20,6 @@ from dbb.methods.painting import paint
 from dbb.methods.sampling import balancing_weights, weighted_batches
 from dbb.seeds import stage_generator
 from dbb.stages.erm import cross_entropy_loss
-from dbb.training import Examples
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,9 +109,8 @@ def painted_set(given: Given, most: int | None) -> ImageSet:
 def train(given: Given, settings: Settings) -> Trained:
     """Train a new classifier on painted pictures, and what each rule selected of it further on the training images."""
     painted = painted_set(given, settings.most_pictures)
-    examples = Examples([painted], [np.zeros(len(painted))], given.benchmark.read_size)
     early = replace(settings, epochs=settings.first_epochs, learning_rate=settings.first_learning_rate)
-    first = given.fit(given.fresh(), cross_entropy_loss, early, name="first", examples=examples)
+    first = given.fit(given.fresh(), cross_entropy_loss, early, name="first", examples=given.examples_of(painted))
     weights = balancing_weights(given.groups)
     sampler = weighted_batches(weights, settings.batch_size) if settings.resampled else None
     second: dict[int, Trained] = {}

@@ -14,14 +14,11 @@ from torch import Tensor
 from dbb.benchmarks.entry import Benchmark
 from dbb.data.images import ImageSet
 from dbb.errors import InputError
-from dbb.methods.method import AVERAGE, WORST_GROUP, Rule, Tensors, Trained, Uses
+from dbb.methods.method import AVERAGE, WORST_GROUP, Rule, Trained, Uses
 from dbb.methods.shared import Shared
 from dbb.metrics import GroupMetrics, evaluate, group_counts
-from dbb.models.classifier import Classifier, load_classifier
-from dbb.training import Examples, Loss, Sampler, Select, Settings, Validation, fit, worst_group_first
-from dbb.transforms import evaluation_input
-
-FEATURES_AT_ONCE = 256
+from dbb.models.classifier import Classifier, load_classifier, predict_features
+from dbb.training import Examples, Loss, Sampler, Select, Settings, Tensors, Validation, fit, worst_group_first
 
 
 def average_first(metrics: GroupMetrics) -> tuple[float]:
@@ -81,7 +78,15 @@ class Given:
     @cached_property
     def examples(self) -> Examples:
         """The training images, all of part 0."""
-        return Examples([self.train_set], [np.zeros(len(self.train_set))], self.benchmark.read_size)
+        return self.examples_of(self.train_set)
+
+    def examples_of(self, images: ImageSet) -> Examples:
+        """Return images to train on in place of the training images, all of part 0."""
+        return Examples([images], [np.zeros(len(images))], self.benchmark.read_size)
+
+    @cached_property
+    def _train_counts(self) -> Int64[np.ndarray, " G"]:
+        return group_counts(self.train_set.groups, self.n_groups)
 
     @property
     def labels(self) -> Int64[np.ndarray, " N"]:
@@ -159,7 +164,7 @@ class Given:
 
     def _features_of(self, name: str, images: ImageSet) -> Tensor:
         def make() -> Tensors:
-            return {"features": features_of(self.base(), images, self.benchmark)}
+            return {"features": predict_features(self.base(), images, self.benchmark.input_format)}
 
         return self.shared.get(f"{name}-features", make)["features"]
 
@@ -183,7 +188,6 @@ class Given:
             measured: what else to tell.
             examples: to train on; None: the training images.
         """
-        counts = group_counts(self.train_set.groups, self.n_groups)
         done = fit(
             model,
             self.examples if examples is None else examples,
@@ -192,7 +196,7 @@ class Given:
             self.benchmark.input_format,
             f"{name} of a compared method",
             self.seed,
-            Validation(self.validation_set, counts),
+            Validation(self.validation_set, self._train_counts),
             select=[SCORES[rule] for rule in self.rules],
             sampler=sampler,
             checkpoint=None if self.folder is None else self.folder / f"{name}.safetensors",
@@ -240,17 +244,5 @@ class Given:
         return Trained(dict.fromkeys(self.rules, weights), measured=measured or {})
 
     def _validated(self, predictions: np.ndarray) -> GroupMetrics:
-        images, counts = self.validation_set, group_counts(self.train_set.groups, self.n_groups)
-        return evaluate(predictions, images.labels, images.groups, self.n_groups, counts)
-
-
-@torch.inference_mode()
-def features_of(model: Classifier, images: ImageSet, benchmark: Benchmark) -> Float32[Tensor, "N D"]:
-    """Return a model's features of all ``images``, in evaluation mode, without augmentation, on the CPU."""
-    model.eval()
-    device = next(model.parameters()).device
-    parts = []
-    for start in range(0, len(images), FEATURES_AT_ONCE):
-        pixels = images.pixels(range(start, min(start + FEATURES_AT_ONCE, len(images))), benchmark.read_size)
-        parts.append(model.features(evaluation_input(pixels.to(device), benchmark.input_format)).float().cpu())
-    return torch.cat(parts)
+        images = self.validation_set
+        return evaluate(predictions, images.labels, images.groups, self.n_groups, self._train_counts)

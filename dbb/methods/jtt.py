@@ -13,10 +13,10 @@ from torch.nn.functional import cross_entropy
 from dbb.benchmarks.entry import Benchmark, TrainingSettings
 from dbb.errors import InputError
 from dbb.methods.given import Given
-from dbb.methods.method import Method, Tensors, Times, Trained, Uses
+from dbb.methods.method import Method, Times, Trained, Uses
 from dbb.methods.sampling import batches_of
 from dbb.stages.erm import cross_entropy_loss
-from dbb.training import Batch
+from dbb.training import Batch, Tensors
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,9 +4,7 @@ easy, and the other learns most from what that one gets wrong (alinlab/LfF at e6
 No group label is used, also not to select an epoch: that goes by the average, where the official code takes the last.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import chain
 
 import torch
 from jaxtyping import Bool, Float, Int64
@@ -73,22 +71,9 @@ def relative_difficulty(biased: Float[Tensor, " B"], debiased: Float[Tensor, " B
     return biased / (biased + debiased + 1e-8)
 
 
-class Pair(Classifier):
-    """The debiased classifier, as which the pair is called, selected and kept; an optimiser moves both."""
-
-    def __init__(self, debiased: Classifier, biased: Classifier) -> None:
-        nn.Module.__init__(self)
-        self.backbone, self.head = debiased.backbone, debiased.head
-        self._biased = (biased,)  # in a tuple, so that it is no part of the state
-
-    def parameters(self, recurse: bool = True) -> Iterator[nn.Parameter]:
-        """Yield the parameters of the debiased and then of the biased classifier."""
-        return chain(super().parameters(recurse), self._biased[0].parameters(recurse))
-
-
 class JointLoss(nn.Module):
-    """The sum of both losses. It holds the biased classifier and the moving averages, so that a training that was
-    stopped has them again.
+    """The sum of both losses. It holds the biased classifier, which is trained with the one that is given, and the
+    moving averages.
 
     Args:
         biased: the classifier to train by the generalised cross-entropy.
@@ -157,7 +142,7 @@ def train(given: Given, settings: Settings) -> Trained:
     biased.reset_head(stage_generator("lff biased head", given.seed).initial_seed())
     labels = torch.from_numpy(given.labels).to(given.device)
     loss = JointLoss(biased, labels, given.n_classes, settings.q, settings.memory)
-    return given.fit(Pair(debiased, biased), loss, settings)
+    return given.fit(debiased, loss, settings)
 
 
 METHOD = Method(

@@ -19,9 +19,9 @@ from dbb.data.images import ImageSet
 from dbb.errors import InputError
 from dbb.methods.cam import packed, training_heat_maps, unpacked
 from dbb.methods.given import Given
-from dbb.methods.method import Method, Tensors, Times, Trained, Uses
+from dbb.methods.method import Method, Times, Trained, Uses
 from dbb.stages.erm import cross_entropy_loss
-from dbb.training import Examples
+from dbb.training import Examples, Tensors
 from dbb.transforms import centre
 
 PAPER = {
@@ -99,8 +99,7 @@ def train(given: Given, settings: TrainingSettings) -> Trained:
     labels = given.labels
     source = Blackened(given.examples, training_masks(given))
     masked = ImageSet(source, labels, np.zeros_like(labels), 1, np.arange(len(labels)))
-    examples = Examples([masked], [np.zeros(len(labels))], given.benchmark.read_size)
-    return given.fit(given.base(), cross_entropy_loss, settings, examples=examples)
+    return given.fit(given.base(), cross_entropy_loss, settings, examples=given.examples_of(masked))
 
 
 METHOD = Method(

@@ -8,10 +8,9 @@ from enum import Flag, auto
 from itertools import product
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 
-import torch
-
 from dbb.benchmarks.entry import Benchmark
 from dbb.errors import InputError
+from dbb.training import Tensors
 
 if TYPE_CHECKING:
     from dbb.methods.given import Given
@@ -23,7 +22,6 @@ WORST_GROUP, AVERAGE = "worst group", "average"
 """The rules by which an epoch and a method's settings are selected on validation."""
 
 Rule = str
-Tensors = dict[str, torch.Tensor]
 S = TypeVar("S")
 
 

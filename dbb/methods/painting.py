@@ -17,11 +17,11 @@ from dbb.benchmarks.entry import Benchmark
 from dbb.data.images import read_pictures, resized
 from dbb.errors import InputError
 from dbb.methods.given import Given
-from dbb.methods.method import Tensors
 from dbb.progress import track
 from dbb.record import digest_of
 from dbb.seeds import stage_generator
 from dbb.stages.run import model_identity
+from dbb.training import Tensors
 
 if TYPE_CHECKING:
     from diffusers import StableDiffusionInpaintPipeline

@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import Any
 
 from dbb.code import code_digest, definition_of
-from dbb.methods.method import Tensors
 from dbb.record import digest_of
 from dbb.store import load_weights, locked, save_weights
+from dbb.training import Tensors
 
 
 class Shared:

@@ -3,6 +3,7 @@
 # transformers and torchvision are imported where a model is built: they take seconds, and torchvision does not import
 # beside every build of torch; the miniature needs none.
 
+from collections.abc import Callable
 from pathlib import Path
 from urllib.error import URLError
 
@@ -178,15 +179,33 @@ def predict_logits(
     Raises:
         InputError: when there is no image.
     """
+    return _predict(model, model, images, input_format, batch_size)
+
+
+def predict_features(
+    model: Classifier, images: ImageSet, input_format: InputFormat, batch_size: int = 256
+) -> Float32[Tensor, "N D"]:
+    """Return the features of all ``images``, otherwise as `predict_logits`.
+
+    Raises:
+        InputError: when there is no image.
+    """
+    return _predict(model, model.features, images, input_format, batch_size)
+
+
+@torch.inference_mode()
+def _predict(
+    model: nn.Module, say: Callable[[Tensor], Tensor], images: ImageSet, input_format: InputFormat, batch_size: int
+) -> Tensor:
+    """Return what ``say``, a part of ``model``, says of all images in evaluation mode."""
     training, device = model.training, next(model.parameters()).device
     model.eval()
-    logits = []
-    with torch.inference_mode():
-        for start in range(0, len(images), batch_size):
-            pixels = images.pixels(range(start, min(start + batch_size, len(images))), input_format.read_size)
-            batch = evaluation_input(pixels.to(device), input_format)
-            logits.append(model(batch.contiguous(memory_format=torch.channels_last)).float().cpu())
+    said = []
+    for start in range(0, len(images), batch_size):
+        pixels = images.pixels(range(start, min(start + batch_size, len(images))), input_format.read_size)
+        batch = evaluation_input(pixels.to(device), input_format)
+        said.append(say(batch.contiguous(memory_format=torch.channels_last)).float().cpu())
     model.train(training)
-    if not logits:
+    if not said:
         raise InputError("no images to predict: the split is empty")
-    return torch.cat(logits)
+    return torch.cat(said)

@@ -5,7 +5,7 @@ sampler and their loss. `fit` is in `loop`; what it is given and what it returns
 from dbb.training.examples import Batch, Examples
 from dbb.training.loop import Loss, Training, fit
 from dbb.training.optimisers import Settings, make_optimiser, make_schedule
-from dbb.training.resume import remove_checkpoint
+from dbb.training.resume import Tensors, remove_checkpoint
 from dbb.training.sampling import Sampler, shuffled_batches
 from dbb.training.selection import Select, Validation, measure, worst_group_first
 
@@ -16,6 +16,7 @@ __all__ = [
     "Sampler",
     "Select",
     "Settings",
+    "Tensors",
     "Training",
     "Validation",
     "fit",

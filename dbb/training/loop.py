@@ -27,8 +27,9 @@ from dbb.transforms import training_input
 
 Loss = Callable[[nn.Module, Batch], Tensor]
 """(model, batch) -> scalar. One that remembers something from batch to batch (weights of groups, moving averages, what
-the model said) is a `torch.nn.Module` that holds it in buffers, so that a training that was stopped has it again. What
-it draws, it draws from torch's global generator, which is seeded for every epoch.
+the model said) is a `torch.nn.Module` that holds it in buffers, so that a training that was stopped has it again; what
+it learns itself are its parameters, which the model's optimiser moves too. What it draws, it draws from torch's global
+generator, which is seeded for every epoch.
 """
 
 
@@ -136,7 +137,7 @@ def _begin(model: nn.Module, loss_fn: Loss, settings: Settings, n_batches: int) 
     if n_batches == 0:
         raise InputError("the sampler gave no batch: give it at least one group of images that is not empty")
     modules = {"model": model} | ({"loss": loss_fn} if isinstance(loss_fn, nn.Module) else {})
-    optimiser = make_optimiser(model, settings)
+    optimiser = make_optimiser(nn.ModuleDict(modules), settings)
     return State(modules, optimiser, make_schedule(optimiser, settings, n_batches))
 
 

@@ -4,7 +4,6 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
 from standins import bright_and_dark, make_backbone
@@ -51,8 +50,3 @@ def given(few) -> Callable[..., Given]:
         return replace(made, **how)
 
     return make
-
-
-def group_sizes(given: Given) -> np.ndarray:
-    """Training images of each group."""
-    return np.bincount(given.train_set.groups, minlength=given.n_groups)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from standins import bright_and_dark
+from method_standins import uneven
 
 from dbb.benchmarks import get_benchmark
 from dbb.errors import InputError
@@ -12,13 +12,6 @@ from dbb.methods.method import WORST_GROUP, Uses
 from dbb.stages.erm import cross_entropy_loss
 
 DECLARED = Uses.TRAINING | Uses.SELECTION
-
-
-def uneven():
-    """40, 6 and 20 pictures of groups 0 to 2, none of group 3."""
-    images = bright_and_dark(200, 0)
-    kept = [np.flatnonzero(images.groups == group)[:n] for group, n in enumerate((40, 6, 20, 0))]
-    return images.subset(np.concatenate(kept))
 
 
 def test_groups_that_are_there_come_equally_often_in_every_batch(given, few, monkeypatch):

@@ -5,31 +5,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from standins import bright_and_dark
-from torch import nn
+from method_standins import Table, batch, uneven
 
 from dbb.benchmarks import get_benchmark
 from dbb.errors import InputError
 from dbb.methods import group_dro
 from dbb.methods.method import WORST_GROUP, Trained, Uses
-from dbb.training import Batch
-
-
-class Table(nn.Module):
-    """Says of an image all of whose pixels are i the row i of its table."""
-
-    def __init__(self, logits):
-        super().__init__()
-        self.logits = nn.Parameter(logits)
-
-    def forward(self, images):
-        return self.logits[images[:, 0, 0, 0].long()]
-
-
-def batch(indices, labels):
-    at = torch.as_tensor(indices)
-    images = at.float()[:, None, None, None].expand(-1, 3, 2, 2)
-    return Batch(images, labels[at], torch.zeros_like(at), at)
 
 
 def test_a_group_s_loss_is_the_mean_over_its_images_and_0_where_it_is_absent():
@@ -91,13 +72,6 @@ def test_a_stopped_training_has_its_weights_again():
     first(Table(torch.randn(14, 3)), batch([0, 5, 7], torch.from_numpy(LABELS)))
     second.load_state_dict(first.state_dict())
     assert torch.equal(first.q, second.q) and first.q.std() > 0
-
-
-def uneven():
-    """40, 6 and 20 pictures of groups 0 to 2, none of group 3."""
-    images = bright_and_dark(200, 0)
-    kept = [np.flatnonzero(images.groups == group)[:n] for group, n in enumerate((40, 6, 20, 0))]
-    return images.subset(np.concatenate(kept))
 
 
 def test_it_trains_on_what_it_declares_with_the_same_bits_where_a_group_is_missing(given, few):

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from standins import bright_and_dark
+from method_standins import uneven
 from torch.nn.functional import cross_entropy
 
 from dbb.errors import InputError
@@ -34,13 +34,6 @@ def test_batches_of_small_groups_count_more():
     losses, weights = torch.tensor([1.0, 3.0]), torch.tensor([2.0, 0.5])
     assert group_reweighted.weighted_mean(losses, weights).item() == pytest.approx((2 + 1.5) / 2)
     assert group_reweighted.weighted_mean(losses, 2 * weights).item() == pytest.approx(2 + 1.5)
-
-
-def uneven():
-    """40, 6 and 20 pictures of groups 0 to 2, none of group 3."""
-    images = bright_and_dark(200, 0)
-    kept = [np.flatnonzero(images.groups == group)[:n] for group, n in enumerate((40, 6, 20, 0))]
-    return images.subset(np.concatenate(kept))
 
 
 def test_a_step_goes_down_the_mean_of_the_groups_losses(given, few):

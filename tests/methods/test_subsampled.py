@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from standins import bright_and_dark
+from method_standins import uneven
 
 from dbb.errors import InputError
 from dbb.methods import subsampled
@@ -11,13 +11,6 @@ from dbb.methods.method import WORST_GROUP, Uses
 from dbb.stages.erm import cross_entropy_loss
 
 DECLARED = Uses.TRAINING | Uses.SELECTION
-
-
-def uneven():
-    """40, 6 and 20 pictures of groups 0 to 2, none of group 3."""
-    images = bright_and_dark(200, 0)
-    kept = [np.flatnonzero(images.groups == group)[:n] for group, n in enumerate((40, 6, 20, 0))]
-    return images.subset(np.concatenate(kept))
 
 
 @pytest.mark.parametrize("n, times", [(3, 1), (4, 1), (5, 2), (9, 3), (30, 10)])

@@ -175,6 +175,24 @@ def test_the_caller_says_what_is_selected_by(backbone, snapshots, select, best):
     assert [entry["worst_group"] for entry in done.history] == [worst for worst, _ in SCORES]
 
 
+class Scaled(torch.nn.Module):
+    """Cross-entropy of logits that a number of the loss's own multiplies."""
+
+    def __init__(self):
+        super().__init__()
+        self.scale = torch.nn.Parameter(torch.ones(()))
+
+    def forward(self, model, batch):
+        return torch.nn.functional.cross_entropy(self.scale * model(batch.images), batch.labels)
+
+
+def test_what_a_loss_learns_is_trained_with_the_model_and_is_no_part_of_it(backbone):
+    loss = Scaled()
+    _, done = run(backbone, loss, select=[worst_group_first], validation=WATCHED)
+    assert loss.scale.item() != 1.0
+    assert done.selected[0][1].keys() == load_classifier(backbone, 2, 0).state_dict().keys()
+
+
 def test_several_rules_each_keep_their_epoch_and_the_first_decides(backbone, snapshots):
     rules = [lambda metrics: (-metrics.average,), lambda metrics: metrics.average]
     model, done = run(backbone, settings=FIVE, select=rules, validation=WATCHED)
