@@ -46,8 +46,8 @@ def environments(
 
 
 def concept_vector(features: Float[np.ndarray, "M D"], shows: Bool[np.ndarray, " M"]) -> Float[np.ndarray, " D"]:
-    """Return C~ = m v / |v| of one concept: v is normal to the plane by which a linear support vector machine parts the
-    pictures that show it from the others, m the largest of all signed distances to that plane. 0 where v is.
+    """Return ``C~ = m v / |v|`` of one concept: v is normal to the plane by which a linear support vector machine parts
+    the pictures that show it from the others, m the largest of all signed distances to that plane. 0 where v is.
     """
     machine = SVC(C=SVM_C, kernel="linear").fit(features, shows)
     vector = machine.coef_[0]

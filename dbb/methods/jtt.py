@@ -102,7 +102,7 @@ def error_set(predictions: Int[np.ndarray, " N"], labels: Int[np.ndarray, " N"])
 
 def upsampled(errors: Bool[np.ndarray, " N"], upweight: int) -> Int64[np.ndarray, " M"]:
     """Return the positions of the second training set: all images, and then ``upweight`` more copies of the errors, so
-    that M = N + upweight * |E|.
+    that ``M = N + upweight * |E|``.
     """
     return np.concatenate([np.arange(len(errors)), np.tile(np.flatnonzero(errors), upweight)])
 
