@@ -1,4 +1,4 @@
-"""AFR, Automatic Feature Reweighting {cite}`qiu2023afr`: the last layer is trained on, on images that the first
+"""AFR, Automatic Feature Reweighting :cite:`qiu2023afr`: the last layer is trained on, on images that the first
 training has not seen, with the more weight the less that training is sure of their class (AndPotap/afr at b34b6cd).
 """
 

@@ -1,4 +1,4 @@
-"""What DISC {cite}`wu2023disc` measures: environments among the images, a direction of the features for each concept,
+"""What DISC :cite:`wu2023disc` measures: environments among the images, a direction of the features for each concept,
 and how much the classes tend to it in each environment (Wuyxin/DISC at d9865a8).
 """
 

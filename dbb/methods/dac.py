@@ -1,4 +1,4 @@
-"""DaC, Decompose and Compose {cite}`noohdani2024dac`: the attended part of an image is put before the unattended part
+"""DaC, Decompose and Compose :cite:`noohdani2024dac`: the attended part of an image is put before the unattended part
 of one of another class, and a new last layer is trained on both (fhn98/DaC at 854537d, branch release).
 
 What differs from the official code: the step schedule (the rate is halved every 5 epochs) is a cosine here; heat maps

@@ -1,4 +1,4 @@
-"""The paper's own method {cite}`yazdanparast2025ddb`, by the protocol of the others: the pictures that its stages
+"""The paper's own method :cite:`yazdanparast2025ddb`, by the protocol of the others: the pictures that its stages
 painted and kept (`dbb.stages`), and its retraining, eq. 6-8, with settings that are tuned as theirs are.
 
 Its tokens are learned from images of the validation split that are chosen by their groups, so it learns from these.

@@ -1,4 +1,4 @@
-"""DFR, Deep Feature Reweighting {cite}`kirichenko2023dfr`: a new last layer, a logistic regression with an L1 penalty
+"""DFR, Deep Feature Reweighting :cite:`kirichenko2023dfr`: a new last layer, a logistic regression with an L1 penalty
 on group-balanced parts of the validation split (PolinaKirichenko/deep_feature_reweighting at 9d8d5de).
 """
 

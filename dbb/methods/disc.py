@@ -1,4 +1,4 @@
-"""DISC, Discover and Cure {cite}`wu2023disc`: images are mixed with painted pictures of those concepts on which a class
+"""DISC, Discover and Cure :cite:`wu2023disc`: images are mixed with painted pictures of those concepts on which a class
 leans in some environments more than in others (Wuyxin/DISC at d9865a8).
 
 Unlike in the official code,

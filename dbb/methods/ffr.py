@@ -1,4 +1,4 @@
-"""FFR, From Fake to Real {cite}`qraitem2024ffr`: first trained on painted pictures alone, equally many of each class
+"""FFR, From Fake to Real :cite:`qraitem2024ffr`: first trained on painted pictures alone, equally many of each class
 with each attribute, then on the training images (mqraitem/From-Fake-to-Real at cd4d153).
 
 The official code throws away painted pictures that have hardly any colour; here all are kept. Its batch normalisation

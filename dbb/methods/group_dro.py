@@ -1,4 +1,4 @@
-"""Group-DRO {cite}`sagawa2020groupdro`: weights of the groups that grow where the loss is large
+"""Group-DRO :cite:`sagawa2020groupdro`: weights of the groups that grow where the loss is large
 (kohpangwei/group_DRO at cbbc1c5).
 """
 

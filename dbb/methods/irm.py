@@ -1,5 +1,5 @@
-"""IRM, invariant risk minimisation: a classifier whose logits no environment would scale otherwise
-(facebookresearch/InvariantRiskMinimization at fc185d0; for batches, facebookresearch/DomainBed at 04cfc61).
+"""IRM, invariant risk minimisation :cite:`arjovsky2019irm`: a classifier whose logits no environment would scale
+otherwise (facebookresearch/InvariantRiskMinimization at fc185d0; for batches, facebookresearch/DomainBed at 04cfc61).
 
 Environments are the values of the spurious attribute. DomainBed makes a new optimiser at the step at which the penalty
 sets in, since the gradients jump there; a loss has no hold on the optimiser, so that this is left out, and the whole

@@ -1,4 +1,4 @@
-"""JTT, Just Train Twice {cite}`liu2021jtt`: what a briefly trained model gets wrong counts several times in a second
+"""JTT, Just Train Twice :cite:`liu2021jtt`: what a briefly trained model gets wrong counts several times in a second
 training (anniesch/jtt at 1de6cc5).
 """
 

@@ -1,4 +1,4 @@
-"""LfF, Learning from Failure {cite}`nam2020lff`: of two networks trained side by side, one is made to trust what is
+"""LfF, Learning from Failure :cite:`nam2020lff`: of two networks trained side by side, one is made to trust what is
 easy, and the other learns most from what that one gets wrong (alinlab/LfF at e66796e).
 
 No group label is used, also not to select an epoch: that goes by the average, where the official code takes the last.

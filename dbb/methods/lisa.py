@@ -1,4 +1,4 @@
-"""LISA {cite}`yao2022lisa`: images are mixed in pairs of one class and different attributes, or of one attribute and
+"""LISA :cite:`yao2022lisa`: images are mixed in pairs of one class and different attributes, or of one attribute and
 different classes (huaxiuyao/LISA at c857a6b, subpopulation_shifts).
 """
 

@@ -1,4 +1,4 @@
-"""MaskTune {cite}`taghanaki2022masktune`: the base model is trained for one more epoch on images whose most attended
+"""MaskTune :cite:`taghanaki2022masktune`: the base model is trained for one more epoch on images whose most attended
 pixels are black, so that it looks elsewhere too (aliasgharkhani/Masktune at 9a0e241).
 
 There, the heat map of an image's centre is stretched over the whole image, so that the pixels which turn black are not
