@@ -7,6 +7,7 @@ autoencoder or a painter on from weights that are there; without it they start f
 """
 
 import argparse
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -30,6 +31,27 @@ ORACLE_SCENES, ORACLE_EPOCHS = 16_000, 8
 HELD_OUT = 512
 
 
+@dataclass(frozen=True)
+class Run:
+    """What the command line says of a training.
+
+    Attributes:
+        work: folder of checkpoints and rendered scenes.
+        out: folder of the finished models.
+        steps: of the autoencoder, the painter or the segmenter.
+        start: a pipeline's folder to train an autoencoder or a painter on from; None: from nothing.
+        device: "cpu" or "cuda".
+        workers: processes that draw the painter's and the segmenter's batches ahead; 0: none.
+    """
+
+    work: Path
+    out: Path
+    steps: int
+    start: Path | None
+    device: str
+    workers: int
+
+
 def books_of(name: str, block: str, work: Path) -> list[Book]:
     """Open every world's lesson with its share of a training's scenes."""
     shares = np.array([lesson.share for lesson in LESSONS])
@@ -42,41 +64,43 @@ def held_out(work: Path) -> list[Book]:
     return open_books(LESSONS, "held-out", [HELD_OUT] * len(LESSONS), 0.1, work)
 
 
-def train_autoencoder(work: Path, out: Path, steps: int, start: Path | None, device: str) -> dict[str, float]:
+def train_autoencoder(run: Run) -> dict[str, float]:
     """Train and save the autoencoder alone; `train_painter` puts it into the pipeline."""
-    begin = None if start is None else start / "vae"
-    model = autoencoder.train_autoencoder(books_of("autoencoder", "generative", work), steps, work, begin)
-    model.save_pretrained(work / "autoencoder")
+    begin = None if run.start is None else run.start / "vae"
+    model = autoencoder.train_autoencoder(books_of("autoencoder", "generative", run.work), run.steps, run.work, begin)
+    model.save_pretrained(run.work / "autoencoder")
     return {
         f"{book.lesson.world.name}_psnr_db": autoencoder.psnr(
             model, torch.from_numpy(book.rendered.images).permute(0, 3, 1, 2)
         )
-        for book in held_out(work)
+        for book in held_out(run.work)
     }
 
 
-def train_painter(work: Path, out: Path, steps: int, start: Path | None, device: str) -> dict[str, float]:
+def train_painter(run: Run) -> dict[str, float]:
     """Train text encoder and UNet, save the whole inpainting pipeline, and let the oracles look at what it paints."""
-    for needed in (work / "autoencoder", *(out / lesson.oracle for lesson in LESSONS)):
+    for needed in (run.work / "autoencoder", *(run.out / lesson.oracle for lesson in LESSONS)):
         if not needed.exists():
             raise InputError(f"{needed} is missing: train it first")
-    vae = AutoencoderKL.from_pretrained(work / "autoencoder")
-    painter = diffusion.train_painter(books_of("painter", "generative", work), vae, steps, work, device, start)
-    diffusion.save_pipeline(painter.cpu(), vae.cpu(), out / "inpainting")
-    pipe, figures = load_inpainting(str(out / "inpainting")), {}
-    for book in held_out(work):
-        for name, value in check_painter(pipe, book, book.lesson.judged_by(out), CHECKED).figures.items():
+    vae = AutoencoderKL.from_pretrained(run.work / "autoencoder")
+    books = books_of("painter", "generative", run.work)
+    painter = diffusion.train_painter(books, vae, run.steps, run.work, run.device, run.start, workers=run.workers)
+    diffusion.save_pipeline(painter.cpu(), vae.cpu(), run.out / "inpainting")
+    pipe, figures = load_inpainting(str(run.out / "inpainting")), {}
+    for book in held_out(run.work):
+        for name, value in check_painter(pipe, book, book.lesson.judged_by(run.out), CHECKED).figures.items():
             figures[f"{book.lesson.world.name}_{name}"] = value
     return figures
 
 
-def train_segmenter(work: Path, out: Path, steps: int, start: Path | None, device: str) -> dict[str, float]:
+def train_segmenter(run: Run) -> dict[str, float]:
     """Train and save the language segmenter."""
-    model = segmenter.train_segmenter(books_of("segmenter", "segmenter", work), steps, work, device).cpu()
+    books = books_of("segmenter", "segmenter", run.work)
+    model = segmenter.train_segmenter(books, run.steps, run.work, run.device, workers=run.workers).cpu()
     figures = {
-        name: value for book in held_out(work) for name, value in segmenter.evaluate_segmenter(model, book).items()
+        name: value for book in held_out(run.work) for name, value in segmenter.evaluate_segmenter(model, book).items()
     }
-    segmenter.save_segmenter(model, out / "segmenter")
+    segmenter.save_segmenter(model, run.out / "segmenter")
     return figures
 
 
@@ -114,6 +138,7 @@ def main() -> None:
     parser.add_argument("--work", default=".cache/worlds", help="folder of checkpoints and rendered scenes")
     parser.add_argument("--out", default="data/mini/worlds", help="folder of the finished models")
     parser.add_argument("--device", default="cpu", help="cpu or cuda")
+    parser.add_argument("--workers", type=int, default=0, help="processes that draw batches ahead, as a GPU wants it")
     arguments = parser.parse_args()
     if arguments.steps and arguments.model not in TRAINERS:
         parser.error(f"--steps says nothing to {arguments.model}: its epochs are in dbb/pretraining/lessons.py")
@@ -125,7 +150,8 @@ def main() -> None:
     name = arguments.model
     if name in TRAINERS:
         start = None if arguments.start is None else resolve(arguments.start)
-        figures = TRAINERS[name](work, out, arguments.steps or STEPS[name], start, arguments.device)
+        run = Run(work, out, arguments.steps or STEPS[name], start, arguments.device, arguments.workers)
+        figures = TRAINERS[name](run)
     else:
         figures = train_backbone(work, out) if name == "backbone" else train_oracle(ORACLES[name], work, out)
     write_json(work / f"{name}-figures.json", figures)

@@ -42,14 +42,16 @@ def train_autoencoder(
         model.load_state_dict(AutoencoderKL.from_pretrained(start, torch_dtype=torch.float32).state_dict())
     model = model.to(memory_format=torch.channels_last)
 
-    def loss_of_step(step: int, generator: torch.Generator) -> torch.Tensor:
-        target = as_pixels(random_crops(books, batch_size, np.random.default_rng(step)))
+    def draw(step: int) -> torch.Tensor:
+        return as_pixels(random_crops(books, batch_size, np.random.default_rng(step)))
+
+    def loss_of(target: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
         posterior = model.encode(target).latent_dist
         latents = posterior.mean + posterior.std * torch.randn(posterior.mean.shape, generator=generator)
         return reconstruction_loss(model.decode(latents).sample, target) + 1e-6 * posterior.kl().mean()
 
     model.load_state_dict(
-        train("autoencoder", model, loss_of_step, steps=steps, learning_rate=2e-3, work=work, weight_decay=0.0)
+        train("autoencoder", model, draw, loss_of, steps=steps, learning_rate=2e-3, work=work, weight_decay=0.0)
     )
     some = [books[k].rendered.images[number] for k, number in draw_pages(books, 512, np.random.default_rng(0))]
     model.register_to_config(scaling_factor=float(1 / latent_std(model.eval(), as_pixels(np.stack(some)))))

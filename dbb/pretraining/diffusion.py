@@ -95,17 +95,22 @@ class Batch:
         latents: float32 (B, 4, s/2, s/2), scaled, of the pictures.
         pixels: float32 (B, 3, s, s) in [-1, 1].
         masks: float32 (B, 1, s, s).
-        captions: B strings.
+        token_ids: int64 (B, L), of the captions.
     """
 
     latents: torch.Tensor
     pixels: torch.Tensor
     masks: torch.Tensor
-    captions: list[str]
+    token_ids: torch.Tensor
 
 
 def draw_batch(
-    books: Sequence[Book], latents: Sequence[torch.Tensor], batch_size: int, crop: bool, rng: np.random.Generator
+    books: Sequence[Book],
+    latents: Sequence[torch.Tensor],
+    tokenizer: CLIPTokenizer,
+    batch_size: int,
+    crop: bool,
+    rng: np.random.Generator,
 ) -> Batch:
     """Draw scenes with fresh captions and masks; ``crop`` cuts 48 px around the mask, on even pixels.
 
@@ -127,7 +132,8 @@ def draw_batch(
         dropped = rng.random() < CAPTION_DROPOUT
         captions.append("" if dropped else book.lesson.world.caption(scene, rng))
     latent = torch.stack(parts).float()
-    return Batch(latent, as_pixels(np.stack(images)), torch.from_numpy(np.stack(masks)).float()[:, None], captions)
+    ids = tokenizer(captions, padding="max_length", truncation=True, return_tensors="pt").input_ids
+    return Batch(latent, as_pixels(np.stack(images)), torch.from_numpy(np.stack(masks)).float()[:, None], ids)
 
 
 def _window(mask: np.ndarray, rng: np.random.Generator) -> tuple[slice, slice]:
@@ -153,12 +159,7 @@ def encode_all(vae: AutoencoderKL, images: np.ndarray) -> torch.Tensor:
 
 
 def painter_loss(
-    painter: Painter,
-    vae: AutoencoderKL,
-    tokenizer: CLIPTokenizer,
-    scheduler: DDPMScheduler,
-    batch: Batch,
-    generator: torch.Generator,
+    painter: Painter, vae: AutoencoderKL, scheduler: DDPMScheduler, batch: Batch, generator: torch.Generator
 ) -> torch.Tensor:
     """v-prediction loss, weighted to the mask, with the masked image as the inpainting pipeline builds it.
 
@@ -170,8 +171,8 @@ def painter_loss(
     masks = F.interpolate(masks, size=latents.shape[-2:])
     noise = torch.randn(latents.shape, generator=generator).to(device)
     timesteps = torch.randint(scheduler.config.num_train_timesteps, (len(latents),), generator=generator).to(device)
-    ids = tokenizer(batch.captions, padding="max_length", truncation=True, return_tensors="pt").input_ids.to(device)
-    predicted = painter(scheduler.add_noise(latents, noise, timesteps), masks, masked, timesteps, ids)
+    noisy, ids = scheduler.add_noise(latents, noise, timesteps), batch.token_ids.to(device)
+    predicted = painter(noisy, masks, masked, timesteps, ids)
     weights = 1 + (MASK_WEIGHT - 1) * masks
     error = (predicted - scheduler.get_velocity(latents, noise, timesteps)).square().mean(1, keepdim=True)
     return ((weights * error).sum((1, 2, 3)) / weights.sum((1, 2, 3))).mean()
@@ -199,6 +200,7 @@ def train_painter(
     device: str,
     start: Path | None = None,
     batch_size: int = 32,
+    workers: int = 0,
 ) -> Painter:
     """Train on crops, at the end on whole scenes; returns the moving average of the weights.
 
@@ -214,16 +216,19 @@ def train_painter(
     vae = vae.to(device).requires_grad_(False).to(memory_format=torch.channels_last)
     latents = [encode_all(vae, book.rendered.images) for book in books]
 
-    def loss_of_step(step: int, generator: torch.Generator) -> torch.Tensor:
+    def draw(step: int) -> Batch:
         crop = step < WHOLE_SCENES_FROM * steps
-        batch = draw_batch(books, latents, batch_size, crop, np.random.default_rng(step))
-        # Compiling pays for the many steps on crops, not for the few on whole scenes.
-        with torch.compiler.set_stance("default" if crop else "force_eager"):
-            return painter_loss(painter, vae, tokenizer, scheduler, batch, generator)
+        return draw_batch(books, latents, tokenizer, batch_size, crop, np.random.default_rng(step))
 
-    painter.load_state_dict(
-        train("painter", painter, loss_of_step, steps=steps, learning_rate=1e-3, work=work, ema_decay=0.9995)
+    def loss_of(batch: Batch, generator: torch.Generator) -> torch.Tensor:
+        # Compiling pays for the many steps on crops, not for the few on whole scenes.
+        with torch.compiler.set_stance("default" if batch.pixels.shape[-1] == CROP else "force_eager"):
+            return painter_loss(painter, vae, scheduler, batch, generator)
+
+    average = train(
+        "painter", painter, draw, loss_of, steps=steps, learning_rate=1e-3, work=work, workers=workers, ema_decay=0.9995
     )
+    painter.load_state_dict(average)
     return painter.eval()
 
 

@@ -5,32 +5,48 @@ import math
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import nn
+from torch.optim.swa_utils import get_ema_multi_avg_fn
+from torch.utils.data import DataLoader, Dataset
 
 from dbb.store import atomic_path, write_json
 
 LOG_EVERY = 100
+Drawn = TypeVar("Drawn")
+
+
+class Draws(Dataset[Any]):
+    """The batches of all steps: item ``step`` is ``draw(step)``."""
+
+    def __init__(self, draw: Callable[[int], Any]) -> None:
+        self.draw = draw
+
+    def __getitem__(self, step: int) -> Any:
+        return self.draw(step)
 
 
 def train(
     name: str,
     model: nn.Module,
-    loss_of_step: Callable[[int, torch.Generator], torch.Tensor],
+    draw: Callable[[int], Drawn],
+    loss_of: Callable[[Drawn, torch.Generator], torch.Tensor],
     *,
     steps: int,
     learning_rate: float,
     work: Path,
+    workers: int = 0,
     ema_decay: float = 0.999,
     weight_decay: float = 0.01,
     checkpoint_every: int = 500,
 ) -> dict[str, torch.Tensor]:
     """Run ``steps`` AdamW steps with warm-up and cosine decay; return the moving average of the weights.
 
-    loss_of_step(step, generator) draws the batch of a step and returns its loss; the generator depends on the step
-    alone, so a run that was interrupted and goes on from ``work/<name>.pt`` sees the batches it would have seen.
+    draw(step) returns the batch of a step, and loss_of(batch, generator) its loss. Both batch and generator depend on
+    the step alone, so a run that was interrupted and goes on from ``work/<name>.pt`` sees what it would have seen,
+    and so does one whose batches are drawn ahead by ``workers`` processes, as a GPU wants it.
     The curve (step, mean loss, seconds) goes to ``work/<name>-curve.json``.
     """
     optimizer = torch.optim.AdamW(model.parameters(), lr=learning_rate, weight_decay=weight_decay)
@@ -39,18 +55,20 @@ def train(
     checkpoint = work / f"{name}.pt"
     if checkpoint.exists():
         state = _restore(checkpoint, model, optimizer, average)
+    left = range(state["step"], steps)
+    batches = DataLoader(Draws(draw), batch_size=None, sampler=left, num_workers=workers)
     started, running = time.monotonic(), []
-    for step in range(state["step"], steps):
+    for step, batch in zip(left, batches, strict=True):
         _set_rate(optimizer, learning_rate, step, steps)
-        loss = loss_of_step(step, torch.Generator().manual_seed(step))
+        loss = loss_of(batch, torch.Generator().manual_seed(step))
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
         _update_average(average, model, min(ema_decay, (1 + step) / (10 + step)))
-        running.append(loss.item())
+        running.append(loss.detach())
         if (step + 1) % LOG_EVERY == 0 or step + 1 == steps:
-            point = [step + 1, sum(running) / len(running), time.monotonic() - started]
+            point = [step + 1, torch.stack(running).mean().item(), time.monotonic() - started]
             state["curve"].append(point)
             print(f"{name} step {point[0]}/{steps} loss {point[1]:.4f} {point[2]:.0f} s", flush=True)
             running = []
@@ -89,11 +107,11 @@ def _set_rate(optimizer: torch.optim.Optimizer, peak: float, step: int, steps: i
 
 @torch.no_grad()
 def _update_average(average: dict[str, torch.Tensor], model: nn.Module, decay: float) -> None:
-    for key, value in model.state_dict().items():
-        if value.is_floating_point():
-            average[key].lerp_(value, 1 - decay)
-        else:
-            average[key].copy_(value)
+    values = model.state_dict()
+    moving = [key for key, value in values.items() if value.is_floating_point()]
+    get_ema_multi_avg_fn(decay)([average[key] for key in moving], [values[key] for key in moving], 0)
+    for key in values.keys() - set(moving):
+        average[key].copy_(values[key])
 
 
 def read_curve(work: Path, name: str) -> list[list[float]]:

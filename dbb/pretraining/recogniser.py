@@ -81,11 +81,14 @@ def train_recogniser(
     targets = [torch.cat([head.targets(book) for book in books]) for head in heads]
     often = torch.cat([torch.full((len(book),), float(n)) for book, n in zip(books, epochs, strict=True)])
 
-    def loss_of_step(step: int, generator: torch.Generator) -> torch.Tensor:
+    def draw(step: int) -> tuple[torch.Tensor, torch.Tensor]:
+        generator = torch.Generator().manual_seed(step)
         numbers = torch.multinomial(often, batch_size, replacement=True, generator=generator)
         pixels = evaluation_input(images[numbers], INPUT)
-        if torch.rand((), generator=generator) < 0.5:
-            pixels = pixels.flip(-1)
+        return numbers, pixels.flip(-1) if torch.rand((), generator=generator) < 0.5 else pixels
+
+    def loss_of(drawn: tuple[torch.Tensor, torch.Tensor], generator: torch.Generator) -> torch.Tensor:
+        numbers, pixels = drawn
         return sum(
             (
                 F.cross_entropy(logits, asked[numbers], ignore_index=NOT_ASKED, reduction="sum")
@@ -95,7 +98,7 @@ def train_recogniser(
         ) / len(numbers)
 
     steps = int(often.sum() // batch_size)
-    model.load_state_dict(train(name, model, loss_of_step, steps=steps, learning_rate=2e-3, work=work))
+    model.load_state_dict(train(name, model, draw, loss_of, steps=steps, learning_rate=2e-3, work=work))
     return model.eval()
 
 

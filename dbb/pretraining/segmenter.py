@@ -1,6 +1,7 @@
 """The segmenter: a tiny CLIPSeg that finds what a prompt names, and nothing where that is absent."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -130,14 +131,30 @@ def prompt_and_target(book: Book, number: int, rng: np.random.Generator) -> tupl
     return word, there.astype(np.float32)
 
 
+@dataclass(frozen=True)
+class Batch:
+    """What the segmenter learns from in a step.
+
+    Attributes:
+        pixels: float32 (B, 3, 64, 64) in [-1, 1].
+        targets: float32 (B, 64, 64), 1 where the prompt's thing is.
+        prompt_ids, caption_ids: int64 (B, L).
+    """
+
+    pixels: torch.Tensor
+    targets: torch.Tensor
+    prompt_ids: torch.Tensor
+    caption_ids: torch.Tensor
+
+
 def train_segmenter(
-    books: Sequence[Book], steps: int, work: Path, device: str, batch_size: int = 32
+    books: Sequence[Book], steps: int, work: Path, device: str, batch_size: int = 32, workers: int = 0
 ) -> CLIPSegForImageSegmentation:
     """Train both towers and the decoder with cross-entropy plus Dice, and the towers with CLIP's loss beside it."""
     tokenizer = new_tokenizer()
     model = new_segmenter(len(tokenizer)).to(device)
 
-    def loss_of_step(step: int, generator: torch.Generator) -> torch.Tensor:
+    def draw(step: int) -> Batch:
         rng = np.random.default_rng(step)
         pages = [(books[k], number) for k, number in draw_pages(books, batch_size, rng)]
         prompts, drawn = zip(*(prompt_and_target(*page, rng) for page in pages), strict=True)
@@ -146,14 +163,19 @@ def train_segmenter(
         targets = torch.from_numpy(np.ascontiguousarray(np.stack(drawn)[:, :, ::flip]))
         captions = [keywords(*page, rng) for page in pages]
         prompt_ids, caption_ids = (
-            tokenizer(list(texts), padding="max_length", truncation=True, return_tensors="pt").input_ids.to(device)
+            tokenizer(list(texts), padding="max_length", truncation=True, return_tensors="pt").input_ids
             for texts in (prompts, captions)
         )
-        seen = model.clip.vision_model(pixels.to(device), output_hidden_states=True)
-        masks = mask_loss(_decode(model, seen, prompt_ids), targets.to(device))
-        return masks + CONTRAST_WEIGHT * contrastive_loss(model, seen.pooler_output, caption_ids)
+        return Batch(pixels, targets, prompt_ids, caption_ids)
 
-    model.load_state_dict(train("segmenter", model, loss_of_step, steps=steps, learning_rate=1e-3, work=work))
+    def loss_of(batch: Batch, generator: torch.Generator) -> torch.Tensor:
+        seen = model.clip.vision_model(batch.pixels.to(device), output_hidden_states=True)
+        masks = mask_loss(_decode(model, seen, batch.prompt_ids.to(device)), batch.targets.to(device))
+        return masks + CONTRAST_WEIGHT * contrastive_loss(model, seen.pooler_output, batch.caption_ids.to(device))
+
+    model.load_state_dict(
+        train("segmenter", model, draw, loss_of, steps=steps, learning_rate=1e-3, work=work, workers=workers)
+    )
     return model.eval()
 
 

@@ -20,14 +20,21 @@ from dbb.pretraining.segmenter import (
 )
 
 
-def line_loss(model, stop_at=None):
-    def loss_of_step(step, generator):
-        if step == stop_at:
-            raise KeyboardInterrupt
-        x = torch.randn(8, 3, generator=generator)
-        return (model(x) - x.sum(1, keepdim=True)).square().mean()
+def draw_points(step):
+    return torch.randn(8, 3, generator=torch.Generator().manual_seed(step))
 
-    return loss_of_step
+
+def line_loss(model, stop_after=None):
+    seen = []
+
+    def loss_of(x, generator):
+        if len(seen) == stop_after:
+            raise KeyboardInterrupt
+        seen.append(x)
+        noise = torch.randn(len(x), 1, generator=generator)
+        return (model(x) - x.sum(1, keepdim=True) - noise).square().mean()
+
+    return loss_of
 
 
 def test_an_interrupted_training_ends_with_the_same_weights(tmp_path):
@@ -39,12 +46,12 @@ def test_an_interrupted_training_ends_with_the_same_weights(tmp_path):
     (tmp_path / "whole").mkdir()
     (tmp_path / "broken").mkdir()
     model = new_model()
-    whole = train("line", model, line_loss(model), work=tmp_path / "whole", **options)
+    whole = train("line", model, draw_points, line_loss(model), work=tmp_path / "whole", **options)
     model = new_model()
     with pytest.raises(KeyboardInterrupt):
-        train("line", model, line_loss(model, stop_at=25), work=tmp_path / "broken", **options)
+        train("line", model, draw_points, line_loss(model, stop_after=25), work=tmp_path / "broken", **options)
     model = new_model()
-    resumed = train("line", model, line_loss(model), work=tmp_path / "broken", **options)
+    resumed = train("line", model, draw_points, line_loss(model), work=tmp_path / "broken", workers=2, **options)
     assert all(torch.equal(whole[key], resumed[key]) for key in whole)
     assert read_curve(tmp_path / "whole", "line")[-1][0] == 40
 
