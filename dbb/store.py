@@ -35,6 +35,12 @@ RESULTS = "08-results"
 READINGS = ("09-effect", "10-what-makes-it-work", "11-pruning-understood", "12-tokens-and-selection")
 """The notebooks that read the study's committed results."""
 
+THREAD = "mini-waterbirds"
+"""The benchmark whose run the book's chapters follow, and whose results their prose tells of."""
+
+OTHERS = {"13-mini-celeba": "mini-celeba", "14-mini-metashift": "mini-metashift"}
+"""The notebooks that each read the run of another benchmark, beside the thread in the same book."""
+
 
 def project_root() -> Path:
     """Return the project's folder: the nearest one, from the working directory or from this package upwards,

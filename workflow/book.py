@@ -8,6 +8,7 @@ import argparse
 import json
 import subprocess
 import sys
+from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from chapter import chapter_text
 from notebook_cells import PICTURES, glued_png
 from page import read_record
 from plan import Plan
-from records import headline, run_records
+from records import Records, book_records, headline
 from watch import watched
 
 from dbb.errors import InputError
@@ -31,13 +32,12 @@ def assemble(plan: Plan, target: Path) -> None:
     """Make ``target`` the source of this run's book. A file that would not change is left alone, so that Sphinx reads
     only what is new.
     """
-    root, pages = project_root(), plan.pages(plan.seed)
+    root, pages = project_root(), plan.chapters()
     book = root / "book"
     content = {path.relative_to(book): path.read_bytes() for path in _files(book)}
     for name, page in pages.items():
         content[Path("chapters", f"{name}.ipynb")] = chapter_text(root / page.source, page.path).encode()
-    records = run_records(resolve(plan.folder), plan.seed)
-    content[Path("runs.json")] = json.dumps(records, indent=1).encode()
+    content[Path("runs.json")] = json.dumps(book_records(plan), indent=1).encode()
     for name in PICTURES:
         try:
             content[Path(f"{name}.png")] = glued_png(pages[RESULTS].path, f"{name}_figure")
@@ -129,26 +129,27 @@ def _made_from(source: Path) -> dict[str, str]:
 
 
 def report(plan: Plan, since: datetime, built: bool, index: Path) -> str:
-    """Return which pages and stages were made since a time, the run's numbers, and where the book is."""
-    records = run_records(resolve(plan.folder), plan.seed)
+    """Return which pages and stages were made since a time, each run's numbers, and where the book is."""
     committed = read_json(project_root() / "book" / "runs.json")
-    pages = {name: read_record(page.path) for name, page in plan.pages(plan.seed).items()}
+    pages = {
+        f"{of.benchmark.name} {name}" if of.chapter else name: read_record(page.path)
+        for of in (plan, *plan.others)
+        for name, page in of.pages(plan.seed).items()
+    }
     made = {
         name: record["seconds"]
         for name, record in pages.items()
         if record is not None and datetime.fromisoformat(record["made"]) >= since
     }
-    stages = [_stage_line(record, since) for record in records]
     return "\n".join(
         [
             "",
             _pages_line(made, len(pages)),
             "",
-            "stages",
-            *stages,
-            "",
-            headline(records, committed),
-            "",
+            *(
+                _run_told(benchmark, records, committed.get(benchmark, ()), since)
+                for benchmark, records in book_records(plan).items()
+            ),
             f"The book, {'built now' if built else 'found as it is'}: {index}",
         ]
     )
@@ -161,7 +162,12 @@ def _pages_line(made: dict[str, float], n_pages: int) -> str:
     return f"Pages made: {told}. Found as they are: {n_pages - len(made)}."
 
 
-def _stage_line(record: dict[str, Any], since: datetime) -> str:
+def _run_told(benchmark: str, records: Records, committed: Records, since: datetime) -> str:
+    stages = "\n".join(_stage_line(record, since) for record in records)
+    return f"{benchmark}, its stages\n{stages}\n\n{headline(records, committed)}\n"
+
+
+def _stage_line(record: Mapping[str, Any], since: datetime) -> str:
     new = datetime.fromisoformat(record["started"]) >= since.replace(microsecond=0)
     when = "made now" if new else f"found, made on {record['started'][:10]}"
     return f"  {record['stage']:<12}{record['wall_s']:8.1f} s   {when}"

@@ -6,7 +6,10 @@ localrules:
     publish,
 
 
-CHAPTERS = [PLAN.path(notebook, PLAN.seed) for notebook in (*READS, *PLAN.readings)]
+CHAPTERS = [
+    *(PLAN.path(notebook, PLAN.seed) for notebook in PLAN.notebooks),
+    *(other.path(other.chapter, other.seed) for other in PLAN.others),
+]
 
 
 rule book:

@@ -9,13 +9,14 @@ from dbb.errors import InputError
 from dbb.methods.registry import method_names
 from dbb.models.devices import MEMORY_BATCH
 from dbb.models.sources import find_source
-from dbb.store import NOTEBOOKS, READINGS, RESULTS, resolve
+from dbb.store import NOTEBOOKS, OTHERS, READINGS, RESULTS, resolve
 
 KEYS = (
     "benchmark",
     "seed",
     "seeds",
     "methods",
+    "others",
     "runs",
     "results",
     "parameters",
@@ -29,6 +30,7 @@ KEYS = (
     "segmenter",
 )
 TEXTS = ("benchmark", "methods", "runs", "results", "device", "classifier", "checkpoint", "inpainting", "segmenter")
+SWITCHES = ("others", "compiled")
 
 
 def check_config(config: Mapping[str, Any]) -> None:
@@ -42,8 +44,9 @@ def check_config(config: Mapping[str, Any]) -> None:
     for key in TEXTS:
         if not isinstance(given.get(key, ""), str):
             raise InputError(f"{key} = {given[key]!r}: give text")
-    if not isinstance(given.get("compiled", False), bool):
-        raise InputError(f"compiled = {given['compiled']!r}: give true or false")
+    for key in SWITCHES:
+        if not isinstance(given.get(key, False), bool):
+            raise InputError(f"{key} = {given[key]!r}: give true or false")
     _check_parameters(given.get("parameters", {}))
     _check_numbers(given)
     _refuse_others("method", dict.fromkeys(filter(None, given.get("methods", "").split(","))), method_names())
@@ -62,7 +65,7 @@ def _check_parameters(parameters: Any) -> None:
         raise InputError(
             f"parameters = {parameters!r}: give notebook names, each with its parameters, in a file for --configfile"
         )
-    _refuse_others("notebook in parameters", parameters, (*NOTEBOOKS.values(), RESULTS, *READINGS))
+    _refuse_others("notebook in parameters", parameters, (*NOTEBOOKS.values(), RESULTS, *READINGS, *OTHERS))
     for notebook, values in parameters.items():
         if not isinstance(values or {}, Mapping):
             raise InputError(f"parameters of {notebook} = {values!r}: give names with values, e.g. {{steps: 20}}")

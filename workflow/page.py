@@ -29,7 +29,7 @@ from dbb.errors import InputError
 from dbb.progress import show_lines
 from dbb.record import RECORD, digest_of, file_digest, flat, require
 from dbb.stages.run import model_identity
-from dbb.store import RESULTS, atomic_path, locked, plain, project_root, resolve
+from dbb.store import OTHERS, RESULTS, atomic_path, locked, plain, project_root, resolve
 
 METADATA = "dbb"
 QUIET = ["--IPKernelApp.log_level=CRITICAL"]
@@ -102,8 +102,8 @@ class Page:
         return runs / "data" if stage == "data" else runs / f"seed{self.parameters['seed']}" / stage
 
     def _stage(self, stage: str) -> str | None:
-        """What is in a stage's files and whence; the results page also shows when and how fast each was made."""
-        if self.name == RESULTS:
+        """What is in a stage's files and whence; the pages on a whole run also show when and how fast each was made."""
+        if self.name in (RESULTS, *OTHERS):
             return _record_digest(self._folder(stage))
         return _or_none(lambda: _content(require(self._folder(stage)).record))
 

@@ -1,5 +1,7 @@
 """What a configuration asks for: its pages, where they lie, what they are handed, and which must be made."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
@@ -12,22 +14,26 @@ from stage_table import READS, STAGES, TAKES
 
 from dbb.benchmarks import get_benchmark
 from dbb.benchmarks.entry import Benchmark
-from dbb.store import NOTEBOOKS, READINGS, resolve
+from dbb.store import NOTEBOOKS, OTHERS, READINGS, RESULTS, THREAD, resolve
 from dbb.study.folder import has_study
 
 GENERATE = NOTEBOOKS["generated"]
+OWN = ("benchmark", "seeds", "checkpoint")
+"""What the configuration says of its own benchmark alone, and not of the others in its book."""
 
 
 class Plan:
     """The pages of one configuration: a benchmark, with as many seeds as it names.
 
     config: as workflow/config.yml has it; an empty value is one that is not given.
+    chapter: the one notebook by which another benchmark's book shows the run; None: the book is of this run.
 
     Raises InputError as `configuration.check_config`.
     """
 
-    def __init__(self, config: Mapping[str, Any]) -> None:
+    def __init__(self, config: Mapping[str, Any], chapter: str | None = None) -> None:
         check_config(config)
+        self.chapter = chapter
         self.config = {name: value for name, value in config.items() if value not in (None, "")}
         self.seed = int(self.config.get("seed", 0))
         self.seeds = [int(seed) for seed in str(self.config.get("seeds", self.seed)).split(",")]
@@ -43,6 +49,19 @@ class Plan:
     def readings(self) -> tuple[str, ...]:
         """The notebooks on the study, where its results are there for this benchmark."""
         return READINGS if has_study(resolve(self.results) / self.benchmark.name) else ()
+
+    @property
+    def notebooks(self) -> tuple[str, ...]:
+        """All notebooks of one run, in their order."""
+        return (*NOTEBOOKS.values(), *((RESULTS, *self.readings) if self.chapter is None else (self.chapter,)))
+
+    @cached_property
+    def others(self) -> tuple[Plan, ...]:
+        """The runs of other benchmarks on which the book has a chapter each."""
+        if self.chapter is not None or self.benchmark.name != THREAD or not self.config.get("others", True):
+            return ()
+        shared = {name: value for name, value in self.config.items() if name not in OWN}
+        return tuple(Plan({**shared, "benchmark": name}, chapter) for chapter, name in OTHERS.items())
 
     @property
     def folder(self) -> str:
@@ -66,14 +85,14 @@ class Plan:
         return f"{self.folder}{own}/pages/{notebook}{part}.ipynb"
 
     def place(self, notebook: str, seed: int | None = None) -> str:
-        """Return which page of how many of its run this is, e.g. "3/12", with the seed where the plan has several.
+        """Return which page of how many of its run this is, e.g. "3/12", with what tells it from others of the call.
 
         Args:
             seed: of its run; None: a page of all runs, or of the book's.
         """
-        names = (*READS, *self.readings)
-        of = f"seed {seed}, " if seed is not None and len(self.seeds) > 1 else ""
-        return f"{of}{names.index(notebook) + 1}/{len(names)}"
+        of = f"{self.benchmark.name}, " if self.chapter is not None else ""
+        of += f"seed {seed}, " if seed is not None and len(self.seeds) > 1 else ""
+        return f"{of}{self.notebooks.index(notebook) + 1}/{len(self.notebooks)}"
 
     def before(self, notebook: str) -> list[str]:
         """Return the notebooks whose stages a page reads."""
@@ -100,8 +119,13 @@ class Plan:
         )
 
     def pages(self, seed: int) -> dict[str, Page]:
-        """Return notebook -> page of one run's book."""
-        return {name: self.page(name, seed) for name in (*READS, *self.readings)}
+        """Return notebook -> page of one run."""
+        return {name: self.page(name, seed) for name in self.notebooks}
+
+    def chapters(self) -> dict[str, Page]:
+        """Return notebook -> page of the book: the run's own pages, and one for each of the other benchmarks."""
+        beside = {name: page for other in self.others for name, page in other.pages(other.seed).items()}
+        return self.pages(self.seed) | {name: page for name, page in beside.items() if name in OTHERS}
 
     def standing(self) -> dict[str, bool]:
         """Return path -> whether it must not be made anew, of every page of the plan's seeds and of the dataset's

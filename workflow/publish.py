@@ -10,7 +10,7 @@ from chapter import chapter_text, check_chapter
 from notebook_cells import PICTURES, glued_png
 from plan import Plan
 from readme import whole_text, with_results
-from records import run_records
+from records import book_records
 
 from dbb.store import RESULTS, project_root, resolve, write_json
 
@@ -20,12 +20,12 @@ def publish(plan: Plan) -> None:
 
     Raises InputError when a page is missing, too large, or names a path of this machine; nothing is written then.
     """
-    root, pages = project_root(), plan.pages(plan.seed)
+    root, pages = project_root(), plan.chapters()
     book = root / "book"
     chapters = {name: chapter_text(root / page.source, page.path) for name, page in pages.items()}
     for name, text in chapters.items():
         check_chapter(text, pages[name].path)
-    records = run_records(resolve(plan.folder), plan.seed)
+    records = book_records(plan)
     pictures = {name: glued_png(pages[RESULTS].path, f"{name}_figure") for name in PICTURES}
     for name, text in chapters.items():
         (book / "chapters" / f"{name}.ipynb").write_text(text, encoding="utf-8")
@@ -33,7 +33,8 @@ def publish(plan: Plan) -> None:
         (book / f"{name}.png").write_bytes(png)
     write_json(book / "runs.json", records)
     readme = root / "README.md"
-    text = with_results(readme.read_text(encoding="utf-8"), whole_text(records, plan.benchmark, resolve(plan.results)))
+    told = whole_text(records[plan.benchmark.name], plan.benchmark, resolve(plan.results))
+    text = with_results(readme.read_text(encoding="utf-8"), told)
     readme.write_text(text, encoding="utf-8")
 
 

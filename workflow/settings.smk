@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from plan import GENERATE, Plan
-from stage_table import READS, STAGES, TAKES
+from stage_table import STAGES, TAKES
 
 from snakemake.logging import logger
 from snakemake.settings.enums import Quietness
@@ -18,6 +18,7 @@ from dbb.store import READINGS, RESULTS
 
 STARTED = datetime.now(UTC).isoformat()
 PLAN = Plan(config)
+PLANS = (PLAN, *PLAN.others)
 CONFIG = shlex.quote(json.dumps(PLAN.config))
 # Snakemake sets OMP_NUM_THREADS from this, and torch obeys; a cluster has no cores here.
 THREADS = workflow.cores or 8
@@ -28,7 +29,7 @@ THREADS = workflow.cores or 8
 # comes, since the stage before it was made again with the same products, stays as it is; so outputs are an `update`,
 # which Snakemake does not remove beforehand. The jobs of a cluster parse this too, and are told what to make.
 MARK = f"{PLAN.folder}/.to-make"
-STANDING = PLAN.standing() if workflow.is_main_process else {}
+STANDING = {path: stands for plan in PLANS if workflow.is_main_process for path, stands in plan.standing().items()}
 LONG_AGO = 1  # second of 1970; a time of 0 is none to Snakemake
 
 if workflow.is_main_process:
@@ -44,20 +45,26 @@ def due(path):
     return lambda wildcards: [] if STANDING.get(path.format(**wildcards), True) else [MARK]
 
 
-def handed(notebook):
+def rule_name(plan, notebook):
+    """A stage's rule bears its name, the thread's alone."""
+    name = STAGES.get(notebook, "results" if notebook == RESULTS else notebook)
+    return (name if plan is PLAN else f"{plan.benchmark.name}_{name}").replace("-", "_")
+
+
+def handed(plan, notebook):
     """A page's parameters, as page.py takes them."""
 
     def options(wildcards):
         seed, shard = (int(getattr(wildcards, name, 0)) for name in ("seed", "shard"))
         part = shard if "shard" in wildcards.keys() else None
-        return shlex.quote(json.dumps(PLAN.parameters(notebook, seed, part)))
+        return shlex.quote(json.dumps(plan.parameters(notebook, seed, part)))
 
     return options
 
 
-def place(notebook):
+def place(plan, notebook):
     """Which page of how many it is."""
-    return lambda wildcards: PLAN.place(notebook, int(wildcards.seed) if "seed" in wildcards.keys() else None)
+    return lambda wildcards: plan.place(notebook, int(wildcards.seed) if "seed" in wildcards.keys() else None)
 
 
 def told(*keys):
@@ -73,11 +80,15 @@ def device(notebook):
     return f"--device {given}" if given else ""
 
 
-def shard_pages(wildcards):
+def shard_pages(plan):
     """What the page of generation waits for, unless it stands already."""
-    if STANDING.get(PLAN.path(GENERATE, wildcards.seed)):
-        return []
-    return [PLAN.path(GENERATE, wildcards.seed, shard) for shard in PLAN.shard_numbers]
+
+    def pages(wildcards):
+        if STANDING.get(plan.path(GENERATE, wildcards.seed)):
+            return []
+        return [plan.path(GENERATE, wildcards.seed, shard) for shard in plan.shard_numbers]
+
+    return pages
 
 
 # Asked to be quiet about its jobs, Snakemake still tells how it selects and starts each of them; the pages tell what

@@ -1,6 +1,6 @@
 """The table of the pages: what each reads, which models it loads, which parts of the configuration it is handed."""
 
-from dbb.store import NOTEBOOKS, RESULTS
+from dbb.store import NOTEBOOKS, OTHERS, RESULTS
 
 STAGES = {notebook: stage for stage, notebook in NOTEBOOKS.items()}
 """Notebook -> the stage that it makes or loads."""
@@ -13,9 +13,9 @@ READS = {
     "05-generate": ("data", "erm", "tokens", "masks"),
     "06-prune": ("data", "erm", "masks", "generated"),
     "07-retrain": ("data", "erm", "generated", "pruned"),
-    RESULTS: tuple(NOTEBOOKS),
+    **dict.fromkeys((RESULTS, *OTHERS), tuple(NOTEBOOKS)),
 }
-"""Notebook -> the stages that must stand before it; the notebooks of one seed's run, in their order."""
+"""Notebook -> the stages of its run that must stand before it."""
 
 MODELS = {
     "02-erm": ("classifier",),
@@ -24,7 +24,7 @@ MODELS = {
     "05-generate": ("inpainting", "oracle"),
     "06-prune": ("classifier", "oracle"),
     "07-retrain": ("classifier",),
-    RESULTS: ("oracle",),
+    **dict.fromkeys((RESULTS, *OTHERS), ("oracle",)),
 }
 """Notebook -> which of the benchmark's models it loads."""
 

@@ -1,73 +1,57 @@
-# A rule per page: its notebook makes or loads one stage, and shows it.
+# A rule per page: its notebook makes or loads one stage, and shows it, or reads what others made.
 
 
-for notebook in READS:
+for plan in PLANS:
+    for notebook in plan.notebooks:
 
-    rule:
-        name:
-            STAGES.get(notebook, "results")
-        input:
-            due(PLAN.path(notebook)),
-            [PLAN.path(needed) for needed in PLAN.before(notebook)],
-            shard_pages if notebook == GENERATE else [],
-            PLAN.dataset if notebook == "01-data" and PLAN.downloads else [],
-        output:
-            update(PLAN.path(notebook)),
-        priority: 1
-        threads: THREADS
-        resources:
-            device=device(notebook),
-        params:
-            source=f"notebooks/{notebook}.ipynb",
-            parameters=handed(notebook),
-            place=place(notebook),
-        message:
-            "{params.source} -> {output}"
-        shell:
-            "python workflow/page.py {params.source} {output} --parameters {params.parameters} "
-            "--place {params.place} {resources.device}"
+        rule:
+            name:
+                rule_name(plan, notebook)
+            input:
+                due(plan.path(notebook)),
+                [plan.path(needed) for needed in plan.before(notebook)],
+                shard_pages(plan) if notebook == GENERATE else [],
+                plan.dataset if notebook == "01-data" and plan.downloads else [],
+            output:
+                update(plan.path(notebook)),
+            priority: 0 if notebook in READINGS else 1
+            threads: 1 if notebook in READINGS else THREADS
+            resources:
+                device=device(notebook),
+            params:
+                source=f"notebooks/{notebook}.ipynb",
+                parameters=handed(plan, notebook),
+                place=place(plan, notebook),
+            message:
+                "{params.source} -> {output}"
+            shell:
+                "python workflow/page.py {params.source} {output} --parameters {params.parameters} "
+                "--place {params.place} {resources.device}"
 
 
 # A part of the batches, by the same notebook; `generated` finds all parts there, and writes the one manifest.
-rule shard:
-    input:
-        due(PLAN.path(GENERATE, shard="{shard}")),
-        [PLAN.path(needed) for needed in PLAN.before(GENERATE)],
-    output:
-        update(PLAN.path(GENERATE, shard="{shard}")),
-    threads: THREADS
-    resources:
-        device=device(GENERATE),
-    params:
-        source=f"notebooks/{GENERATE}.ipynb",
-        parameters=handed(GENERATE),
-        place=place(GENERATE),
-    message:
-        "{params.source}, part {wildcards.shard} -> {output}"
-    shell:
-        "python workflow/page.py {params.source} {output} --parameters {params.parameters} "
-        "--place {params.place} {resources.device}"
-
-
-for notebook in READINGS:
+for plan in PLANS:
 
     rule:
         name:
-            notebook.replace("-", "_")
+            rule_name(plan, "shard")
         input:
-            due(PLAN.path(notebook)),
+            due(plan.path(GENERATE, shard="{shard}")),
+            [plan.path(needed) for needed in plan.before(GENERATE)],
         output:
-            update(PLAN.path(notebook)),
-        threads: 1
+            update(plan.path(GENERATE, shard="{shard}")),
+        threads: THREADS
+        resources:
+            device=device(GENERATE),
         params:
-            source=f"notebooks/{notebook}.ipynb",
-            parameters=handed(notebook),
-            place=place(notebook),
+            source=f"notebooks/{GENERATE}.ipynb",
+            parameters=handed(plan, GENERATE),
+            place=place(plan, GENERATE),
         message:
-            "{params.source} -> {output}"
+            "{params.source}, part {wildcards.shard} -> {output}"
         shell:
             "python workflow/page.py {params.source} {output} --parameters {params.parameters} "
-            "--place {params.place}"
+            "--place {params.place} {resources.device}"
 
 
 localrules:

@@ -39,19 +39,26 @@ def parameters_page(notebooks: list[Path]) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def runs_page(runs: list[dict[str, Any]]) -> str:
-    """Return tables of the stages' durations, of the package versions and of the machine."""
+def runs_page(runs: dict[str, list[dict[str, Any]]]) -> str:
+    """Return tables of the stages' durations, a run's each, of the package versions and of the machine.
+
+    runs: benchmark -> its records.
+    """
     columns = ["stage", "seconds", "peak memory (MB)", "date"]
-    stages = [[r["stage"], f"{r['wall_s']:.1f}", f"{r['peak_memory_mb']:.0f}", r["started"][:10]] for r in runs]
-    total = ["**together**", f"**{sum(r['wall_s'] for r in runs):.1f}**", "", ""]
-    versions = {name: version for run in runs for name, version in run["versions"].items()}
+    durations = []
+    for benchmark, records in runs.items():
+        stages = [[r["stage"], f"{r['wall_s']:.1f}", f"{r['peak_memory_mb']:.0f}", r["started"][:10]] for r in records]
+        total = ["**together**", f"**{sum(r['wall_s'] for r in records):.1f}**", "", ""]
+        durations += [f"### {benchmark}", markdown_table(columns, [*stages, total])]
+    every = [record for records in runs.values() for record in records]
+    versions = {name: version for record in every for name, version in record["versions"].items()}
     machine = [
-        [key, ", ".join(sorted({str(r[key]) for r in runs if key in r}))] for key in ("device", "threads", "seed")
+        [key, ", ".join(sorted({str(r[key]) for r in every if key in r}))] for key in ("device", "threads", "seed")
     ]
     return "\n\n".join(
         [
             "## Durations",
-            markdown_table(columns, [*stages, total]),
+            *durations,
             "## Machine",
             markdown_table(["", ""], machine),
             "## Versions",

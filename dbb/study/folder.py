@@ -5,13 +5,10 @@ from pathlib import Path
 
 from dbb.benchmarks import Benchmark, get_benchmark
 from dbb.errors import InputError
-from dbb.store import resolve
+from dbb.store import THREAD, resolve
 
 STUDY = "study.json"
 """Written last: a folder that holds it holds the other files too."""
-
-WRITTEN_ON = "mini-waterbirds"
-"""The benchmark whose results the prose of the study's chapters tells of."""
 
 
 def has_study(folder: Path) -> bool:
@@ -37,7 +34,7 @@ def study_folder(results: str | Path, benchmark: str) -> Path:
 
 def note_on_prose(benchmark: Benchmark) -> None:
     """Show, on the page of another benchmark, that the text was written on mini-Waterbirds' results."""
-    if benchmark.name != WRITTEN_ON:
+    if benchmark.name != THREAD:
         from IPython.display import Markdown, display
 
-        display(Markdown(f"*Tables and figures are of {benchmark.title}; what the text concludes is of {WRITTEN_ON}.*"))
+        display(Markdown(f"*Tables and figures are of {benchmark.title}; what the text concludes is of {THREAD}.*"))

@@ -11,7 +11,7 @@ from IPython.core.inputtransformer2 import TransformerManager
 
 from dbb.errors import InputError
 from dbb.store import NOTEBOOKS as STAGES
-from dbb.store import READINGS, RESULTS
+from dbb.store import OTHERS, READINGS, RESULTS
 
 NAMES = sorted(path.stem for path in NOTEBOOKS.glob("*.ipynb"))
 CELL_TIMEOUT_S = 300
@@ -20,7 +20,7 @@ DATA = {"train_size": 80, "val_size": 24, "test_size": 24, "shown": 2}
 
 
 def test_there_is_a_notebook_for_every_stage_and_no_other():
-    assert NAMES == sorted([*STAGES.values(), RESULTS, *READINGS])
+    assert NAMES == sorted([*STAGES.values(), RESULTS, *READINGS, *OTHERS])
 
 
 def test_a_kernel_runs_them_as_nbval_does(tmp_path):

@@ -6,7 +6,7 @@ import yaml
 from plan import Plan
 
 from dbb.errors import InputError
-from dbb.store import project_root
+from dbb.store import NOTEBOOKS, OTHERS, project_root
 
 ROOT = project_root()
 DEFAULTS = yaml.safe_load((ROOT / "workflow" / "config.yml").read_text(encoding="utf-8"))
@@ -32,6 +32,7 @@ def test_the_defaults_name_every_key_and_pass():
         {"checkpoint": "data/mini/SHA256SUMS"},
         {"compiled": True},
         {"methods": "jtt,group-dro"},
+        {"others": False},
     ],
 )
 def test_a_good_configuration_passes(given):
@@ -45,6 +46,7 @@ def test_a_good_configuration_passes(given):
         ({"memory": 24}, "memory = 24: choose 16, 40, 80"),
         ({"compiled": "maybe"}, "compiled = 'maybe': give true or false"),
         ({"methods": "jtt,dfs"}, "unknown method 'dfs': choose among "),
+        ({"others": "mini-celeba"}, "others = 'mini-celeba': give true or false"),
         ({"seeds": "0-4"}, "seeds = 0-4: give whole numbers"),
         ({"seed": -1}, "seed = -1: give whole numbers"),
         ({"shards": "many"}, "shards = many"),
@@ -124,3 +126,16 @@ def test_a_page_knows_its_place_among_those_of_its_run():
         "seed 2, 2/8",
     ]
     assert two.place("02-erm", 7) == "seed 7, 2/8", "a seed that was not planned, asked for by its path"
+
+
+def test_the_thread_s_book_has_a_chapter_on_each_other_benchmark():
+    book = Plan(DEFAULTS | {"seed": 4, "runs": "mine", "checkpoint": "data/mini/SHA256SUMS", "device": "cuda"})
+    assert [(other.benchmark.name, other.chapter) for other in book.others] == [(b, c) for c, b in OTHERS.items()]
+    for other in book.others:
+        assert list(other.pages(4)) == [*NOTEBOOKS.values(), other.chapter]
+        assert other.path(other.chapter, 4) == f"mine/{other.benchmark.name}/seed4/pages/{other.chapter}.ipynb"
+        assert other.place(other.chapter) == f"{other.benchmark.name}, 8/8"
+        assert other.parameters("02-erm", 4) == {"benchmark": other.benchmark.name, "seed": 4, "runs": "mine"}
+        assert other.config["device"] == "cuda" and other.others == ()
+    assert list(book.chapters()) == [*book.notebooks, *OTHERS]
+    assert Plan(DEFAULTS | {"others": False}).others == Plan(DEFAULTS | {"benchmark": "waterbirds"}).others == ()

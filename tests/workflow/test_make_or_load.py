@@ -16,7 +16,7 @@ import page as pages
 import pytest
 import yaml
 from plan import Plan
-from stage_table import READS, STAGES
+from stage_table import STAGES
 
 from dbb import code
 from dbb.stages import all as stages
@@ -40,7 +40,7 @@ TINY = {
     "generation": {"per_class": [3, 3], "steps": 2, "batch_size": 3},
     "retraining": {"epochs": 1},
 }
-ALL_PAGES, ALL_STAGES = set(READS), set(stages.STAGES)
+ALL_PAGES, ALL_STAGES = {*STAGES, RESULTS}, set(stages.STAGES)
 NOTHING = (set(), set())
 
 

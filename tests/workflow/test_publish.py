@@ -9,13 +9,13 @@ import publish
 import pytest
 import records
 from plan import Plan
-from stage_table import READS
 
 import book
 from dbb.errors import InputError
-from dbb.store import NOTEBOOKS, RESULTS, project_root, read_json, write_json
+from dbb.store import NOTEBOOKS, OTHERS, RESULTS, project_root, read_json, write_json
 
 ROOT = project_root()
+CHAPTERS = (*NOTEBOOKS.values(), RESULTS, *OTHERS)
 PNG = base64.b64encode(b"a picture").decode()
 
 
@@ -36,7 +36,7 @@ def executed(text: str, *names: str) -> nbformat.NotebookNode:
 
 @pytest.fixture
 def plan(tmp_path, monkeypatch):
-    """A finished run in a project with a book of two pages."""
+    """A finished run, and those of the other benchmarks, in a project with a book of two pages."""
     for name in ("notebooks", "book/chapters", "data"):
         (tmp_path / name).mkdir(parents=True)
     shutil.copy(ROOT / "pyproject.toml", tmp_path)
@@ -51,22 +51,23 @@ def plan(tmp_path, monkeypatch):
         "full_weighted_average": None,
         "group_accuracy": [0.5] * 4,
     }
-    for stage in NOTEBOOKS:
-        folder = "data" if stage == "data" else f"seed0/{stage}"
-        write_json(
-            tmp_path / plan.folder / folder / "run.json",
-            dict.fromkeys(records.KEPT)
-            | {
-                "stage": stage,
-                "metrics": {"test": test},
-                "made_from": {"benchmark": "mini-waterbirds", "settings": {}, "seed": 0},
-            },
-        )
-    for name in READS:
-        nbformat.write(executed("source"), tmp_path / f"notebooks/{name}.ipynb")
-        (tmp_path / plan.path(name, 0)).parent.mkdir(parents=True, exist_ok=True)
-        glued = ("headline", "pipeline") if name == RESULTS else ()
-        nbformat.write(executed("this run", *glued), tmp_path / plan.path(name, 0))
+    for of in (plan, *plan.others):
+        for stage in NOTEBOOKS:
+            folder = "data" if stage == "data" else f"seed0/{stage}"
+            write_json(
+                tmp_path / of.folder / folder / "run.json",
+                dict.fromkeys(records.KEPT)
+                | {
+                    "stage": stage,
+                    "metrics": {"test": test},
+                    "made_from": {"benchmark": of.benchmark.name, "settings": {}, "seed": 0},
+                },
+            )
+        for name in of.notebooks:
+            nbformat.write(executed("source"), tmp_path / f"notebooks/{name}.ipynb")
+            (tmp_path / of.path(name, 0)).parent.mkdir(parents=True, exist_ok=True)
+            glued = ("headline", "pipeline") if name == RESULTS else ()
+            nbformat.write(executed(f"this run of {of.benchmark.name}", *glued), tmp_path / of.path(name, 0))
     monkeypatch.setattr(publish, "whole_text", lambda *arguments: "the table")
     return plan
 
@@ -86,10 +87,14 @@ def test_a_book_has_this_runs_chapters_and_numbers_and_leaves_the_committed_ones
         "runs.json",
         "headline.png",
         "pipeline.png",
-        *(f"chapters/{name}.ipynb" for name in READS),
+        *(f"chapters/{name}.ipynb" for name in CHAPTERS),
     }
-    assert b"this run" in made["chapters/02-erm.ipynb"] and made["headline.png"] == b"a picture"
-    assert len(json.loads(made["runs.json"])) == len(NOTEBOOKS)
+    assert b"this run of mini-waterbirds" in made["chapters/02-erm.ipynb"] and made["headline.png"] == b"a picture"
+    for name, benchmark in OTHERS.items():
+        assert f"this run of {benchmark}" in made[f"chapters/{name}.ipynb"].decode()
+    runs = json.loads(made["runs.json"])
+    assert list(runs) == ["mini-waterbirds", *OTHERS.values()]
+    assert all([record["stage"] for record in run] == list(NOTEBOOKS) for run in runs.values())
     assert (tmp_path / "out/data").resolve() == tmp_path / "data", "pages include files by ../data"
     assert files(tmp_path / "book") == before
     times = {path: path.stat().st_mtime_ns for path in target.rglob("*") if path.is_file()}
@@ -104,10 +109,10 @@ def test_publishing_brings_chapters_records_pictures_and_the_table(plan, tmp_pat
         "runs.json",
         "headline.png",
         "pipeline.png",
-        *(f"chapters/{name}.ipynb" for name in READS),
+        *(f"chapters/{name}.ipynb" for name in CHAPTERS),
     }
     assert (tmp_path / "README.md").read_text() == ("<!-- results: x -->\n\nthe table\n<!-- end of results -->\nmore")
-    assert read_json(tmp_path / "book/runs.json")[1]["stage"] == "erm"
+    assert read_json(tmp_path / "book/runs.json")["mini-waterbirds"][1]["stage"] == "erm"
 
 
 def test_what_cannot_be_published_publishes_nothing(plan, tmp_path):
