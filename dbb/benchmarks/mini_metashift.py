@@ -101,7 +101,7 @@ BENCHMARK = Benchmark(
     masks=MaskSettings(threshold=0.5, pad=2, box=True, min_area=0.02),
     generation=GenerationSettings(per_class=(150, 150), steps=10, guidance_scale=3.0, batch_size=50),
     pruning=PruningSettings(quantile=0.1, thresholds=(None, None), on="probability", steps=32),
-    retraining=RetrainingSettings(epochs=4, batch_size=64, learning_rate=2e-4, weight_decay=1e-4, gammas=(4.0, 4.0)),
+    retraining=RetrainingSettings(epochs=4, batch_size=64, learning_rate=5e-5, weight_decay=1e-4, gammas=(0.25, 0.25)),
     words=Words(
         classes=tuple(
             tuple(("an " if breed[0] in "aeiou" else "a ") + breed for breed in kind) for kind in (CATS, DOGS)

@@ -22,10 +22,17 @@ from book import LEFT_OUT, build
 from dbb.record import Made
 from dbb.stages.manifest import MANIFEST, read_manifest
 from dbb.stages.run import Run, open_run
-from dbb.store import NOTEBOOKS, READINGS, project_root
+from dbb.store import NOTEBOOKS, OTHERS, READINGS, project_root
 
 ROOT = project_root()
 PAGES = (*READS, *READINGS)
+BESIDE = {
+    (name, page): number
+    for chapter, name in OTHERS.items()
+    for number, page in enumerate((*NOTEBOOKS.values(), chapter), 1)
+}
+"""Benchmark and page of the other worlds' runs -> which of its run's it is."""
+N_PAGES = len(PAGES) + len(BESIDE)
 TINY = {
     **FEW,
     "01-data": {"train_size": 400, "val_size": 24, "test_size": 80, "shown": 2},
@@ -54,8 +61,8 @@ class Product:
     def stage(self, name: str) -> Made:
         return self.run.made(name)
 
-    def page(self, notebook: str) -> Path:
-        return next((self.runs / "mini-waterbirds").rglob(f"pages/{notebook}.ipynb"))
+    def page(self, notebook: str, benchmark: str = "mini-waterbirds") -> Path:
+        return next((self.runs / benchmark).rglob(f"pages/{notebook}.ipynb"))
 
 
 def snakemake(folder: Path) -> Product:
@@ -91,11 +98,22 @@ def test_each_page_is_made_with_all_its_figures_and_without_a_warning(product, n
     assert outputs and [output.text for output in outputs if output.get("name") == "stderr"] == []
 
 
+@pytest.mark.parametrize("benchmark, notebook", BESIDE, ids=map("-".join, BESIDE))
+def test_so_are_the_pages_of_the_other_worlds(product, benchmark, notebook):
+    number, of = BESIDE[benchmark, notebook], len(NOTEBOOKS) + 1
+    assert f"[{benchmark}, {number}/{of}] {notebook}: executed in " in product.said
+    page = product.page(notebook, benchmark)
+    if notebook in OTHERS:
+        check_figures(notebook, shown_on(page))
+    outputs = [output for cell in nbformat.read(page, 4).cells for output in cell.get("outputs", [])]
+    assert outputs and [output.text for output in outputs if output.get("name") == "stderr"] == []
+
+
 def test_the_book_is_built_of_them_and_its_path_said_last(product):
     book = product.runs / "mini-waterbirds/seed0/book"
     index = book / "_build/html/index.html"
     assert product.said.splitlines()[-1] == f"The book, built now: {index}" and index.is_file()
-    for notebook in PAGES:
+    for notebook in (*PAGES, *OTHERS):
         assert (index.parent / f"chapters/{notebook}.html").is_file()
         assert (book / f"source/chapters/{notebook}.ipynb").is_file()
     worst = product.stage("retrained").metrics["test"]["worst_group"]
@@ -105,7 +123,7 @@ def test_the_book_is_built_of_them_and_its_path_said_last(product):
 
 def test_a_person_is_told_in_a_line_a_page_and_of_the_whole_at_the_end(product):
     before, _, after = product.said.partition("\nPages made: ")
-    assert len(before.strip().splitlines()) == len(PAGES)
+    assert len(before.strip().splitlines()) == N_PAGES
     assert all(f"{stage} " in after for stage in NOTEBOOKS)
     # A page that takes long tells its minutes; Snakemake names its profile and its configuration.
     expected = ("[", "Using workflow specific profile", "Config file ")
@@ -115,7 +133,7 @@ def test_a_person_is_told_in_a_line_a_page_and_of_the_whole_at_the_end(product):
 def test_a_second_call_finds_everything(product):
     made = {path: path.stat().st_mtime_ns for path in product.runs.rglob("*.html")}
     again = snakemake(product.runs.parent)
-    assert f"All {len(PAGES)} pages were found as they are: nothing was computed." in again.said
+    assert f"All {N_PAGES} pages were found as they are: nothing was computed." in again.said
     assert "executed" not in again.said and "The book, found as it is: " in again.said.splitlines()[-1]
     assert made == {path: path.stat().st_mtime_ns for path in product.runs.rglob("*.html")}
 
