@@ -63,8 +63,10 @@ def handed(plan, notebook):
 
 
 def place(plan, notebook):
-    """Which page of how many it is."""
-    return lambda wildcards: plan.place(notebook, int(wildcards.seed) if "seed" in wildcards.keys() else None)
+    """Which page of how many it is, as page.py takes it."""
+    return lambda wildcards: shlex.quote(
+        plan.place(notebook, int(wildcards.seed) if "seed" in wildcards.keys() else None)
+    )
 
 
 def told(*keys):

@@ -104,7 +104,7 @@ BENCHMARK = Benchmark(
     masks=MaskSettings(threshold=0.5, pad=1, box=False, min_area=0.01),
     generation=GenerationSettings(per_class=(300, 150), steps=10, guidance_scale=3.0, batch_size=50),
     pruning=PruningSettings(quantile=0.1, thresholds=(None, None), on="probability", steps=32),
-    retraining=RetrainingSettings(epochs=4, batch_size=64, learning_rate=2e-4, weight_decay=1e-4, gammas=(4.0, 4.0)),
+    retraining=RetrainingSettings(epochs=4, batch_size=64, learning_rate=2e-4, weight_decay=1e-4, gammas=(4.0, 16.0)),
     words=Words(
         classes=(tuple(OTHER), tuple(BLOND)),
         attributes=tuple((sex,) for sex in SEXES),
