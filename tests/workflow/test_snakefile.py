@@ -19,7 +19,7 @@ DECLARED = 'benchmark: str = "mini-waterbirds"  # b\nruns: str = "runs"  # r\nsh
 SEED = "\nseed: int = 0  # k"
 COMPARED = "\ncompared: int = 5  # c"
 PAGES = ("01-data", "02-erm", "03-tokens", "04-masks", "05-generate")
-TOLD = re.compile(r"^\[\d+/8\] (\S+): (executed|found)", re.MULTILINE)
+TOLD = re.compile(r"^\[(?:seed \d, )?\d+/8\] (\S+): (executed|found)", re.MULTILINE)
 
 
 def stage_code(stage: str) -> str:
@@ -132,6 +132,11 @@ def test_shards_are_executed_where_generation_must_be(checkout):
 def test_another_seed_shares_the_data_alone(checkout):
     last = f"runs/mini-waterbirds/seed7/pages/{NOTEBOOKS['erm']}.ipynb"
     assert checkout.snakemake("seed=7", target=last) == {"02-erm": "executed"}
+
+
+def test_a_page_among_those_of_several_seeds_is_told_with_its_seed(checkout):
+    last = f"runs/mini-waterbirds/seed9/pages/{NOTEBOOKS['erm']}.ipynb"
+    assert checkout.snakemake("seeds=8,9", target=last) == {"02-erm": "executed"}
 
 
 def test_a_wrong_configuration_stops_before_anything(checkout):
