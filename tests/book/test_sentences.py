@@ -47,6 +47,10 @@ from study_numbers import (
 
 from dbb.benchmarks.celeba import COUNTS as CELEBA
 from dbb.benchmarks.drawn import share_out
+from dbb.benchmarks.mini_celeba import CELEBA_COUNTS
+from dbb.benchmarks.mini_celeba import WEIGHTS as PORTRAITS
+from dbb.benchmarks.mini_metashift import SIZES as PETS
+from dbb.benchmarks.mini_metashift import WEIGHTS as PET_COUNTS
 from dbb.benchmarks.mini_waterbirds import SIZES, WATERBIRDS_COUNTS, WEIGHTS
 from dbb.report.effect import pictures
 from dbb.statistics import interval, percent
@@ -64,6 +68,20 @@ def page(name: str) -> str:
 
 Claim = tuple[str, str, Callable[[], bool]]
 CLAIMS: list[Claim] = [
+    (
+        "13",
+        "Among the pictures without blond hair women and men are about as many",
+        lambda: (
+            PORTRAITS["train"] == CELEBA_COUNTS
+            and abs(CELEBA_COUNTS[0] / CELEBA_COUNTS[1] - 1) < 0.1
+            and CELEBA_COUNTS[2] / CELEBA_COUNTS[3] > 10
+        ),
+    ),
+    (
+        "14",
+        "in training as many as MetaShift has",
+        lambda: sum(PET_COUNTS["train"]) == PETS["train"] and sorted(PET_COUNTS["train"])[-4:] == [145, 231, 367, 380],
+    ),
     (
         "01",
         "agrees with the class in 95 % of the training images",
@@ -479,6 +497,17 @@ MEASURE_NOTHING = {
     ],
     "11": ["Whether these would have taught more"],
     "12": ["Do more vectors buy more", "It is a mean over all noise"],
+    "13": [
+        "Skin, eyes, clothes and place are drawn alike",
+        "Test accuracy of the base model in every group",
+        "in the lower row of each pair the hair",
+    ],
+    "14": [
+        "so small that a mask of them can hardly",
+        "are shared by cats and dogs",
+        "The renderer tells which scenes are hard",
+        "Pairs of rows for animals in full view",
+    ],
     "cluster": ["a job larger than the node was refused"],
     "costs": ["# What it costs", "the SAM 2.1 that lang_sam takes", "the port has the faster reading"],
     "index": [":alt: From a majority image"],
