@@ -52,8 +52,8 @@ lock:  ## pin what pyproject.toml asks for; needs uv
 	uv pip compile pyproject.toml --extra book --extra test --universal --python-version 3.11 \
 		--generate-hashes --no-strip-extras --no-header --output-file requirements.lock
 
-clean:  ## forget the miniature's runs and the builds; other benchmarks' runs and the environment stay
-	rm -rf runs/mini-waterbirds .snakemake _build book/_build book/_generated
+clean:  ## forget the drawn worlds' runs and the builds; other benchmarks' runs and the environment stay
+	rm -rf runs/mini-waterbirds runs/mini-celeba runs/mini-metashift .snakemake _build book/_build book/_generated
 
 .venv/installed: requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("dbb needs Python 3.11 or newer, and $(PYTHON) is " + sys.version.split()[0] + ": make PYTHON=python3.12 ...")'

@@ -17,7 +17,7 @@ from chapter import chapter_text
 from notebook_cells import PICTURES, glued_png
 from page import read_record
 from plan import Plan
-from records import Records, book_records, headline
+from records import Records, book_records, headline, shown_records
 from watch import watched
 
 from dbb.errors import InputError
@@ -37,7 +37,7 @@ def assemble(plan: Plan, target: Path) -> None:
     content = {path.relative_to(book): path.read_bytes() for path in _files(book)}
     for name, page in pages.items():
         content[Path("chapters", f"{name}.ipynb")] = chapter_text(root / page.source, page.path).encode()
-    content[Path("runs.json")] = json.dumps(book_records(plan), indent=1).encode()
+    content[Path("runs.json")] = json.dumps(shown_records(plan), indent=1).encode()
     for name in PICTURES:
         try:
             content[Path(f"{name}.png")] = glued_png(pages[RESULTS].path, f"{name}_figure")

@@ -44,8 +44,8 @@ def check_config(config: Mapping[str, Any]) -> None:
     for key in TEXTS:
         if not isinstance(given.get(key, ""), str):
             raise InputError(f"{key} = {given[key]!r}: give text")
-    for key in SWITCHES:
-        if not isinstance(given.get(key, False), bool):
+    for key, value in with_switches(given).items():
+        if key in SWITCHES and not isinstance(value, bool):
             raise InputError(f"{key} = {given[key]!r}: give true or false")
     _check_parameters(given.get("parameters", {}))
     _check_numbers(given)
@@ -58,6 +58,12 @@ def check_config(config: Mapping[str, Any]) -> None:
             "largest that your GPU has"
         )
     _check_models(given)
+
+
+def with_switches(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a configuration with its switches' words as bool: Snakemake's command line hands on "false" as text."""
+    words = {"true": True, "false": False}
+    return {key: words.get(str(value).lower(), value) if key in SWITCHES else value for key, value in config.items()}
 
 
 def _check_parameters(parameters: Any) -> None:

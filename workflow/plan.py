@@ -7,7 +7,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from configuration import check_config
+from configuration import check_config, with_switches
 from dataset import can_be_got, verified
 from page import Page
 from stage_table import READS, STAGES, TAKES
@@ -18,7 +18,7 @@ from dbb.store import NOTEBOOKS, OTHERS, READINGS, RESULTS, THREAD, resolve
 from dbb.study.folder import has_study
 
 GENERATE = NOTEBOOKS["generated"]
-OWN = ("benchmark", "seeds", "checkpoint")
+OWN = ("benchmark", "seeds", "checkpoint", "device", "memory", "classifier", "inpainting", "segmenter")
 """What the configuration says of its own benchmark alone, and not of the others in its book."""
 
 
@@ -34,7 +34,7 @@ class Plan:
     def __init__(self, config: Mapping[str, Any], chapter: str | None = None) -> None:
         check_config(config)
         self.chapter = chapter
-        self.config = {name: value for name, value in config.items() if value not in (None, "")}
+        self.config = {name: value for name, value in with_switches(config).items() if value not in (None, "")}
         self.seed = int(self.config.get("seed", 0))
         self.seeds = [int(seed) for seed in str(self.config.get("seeds", self.seed)).split(",")]
         self.shards = int(self.config.get("shards", 1))

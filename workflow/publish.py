@@ -10,7 +10,7 @@ from chapter import chapter_text, check_chapter
 from notebook_cells import PICTURES, glued_png
 from plan import Plan
 from readme import whole_text, with_results
-from records import book_records
+from records import shown_records
 
 from dbb.store import RESULTS, project_root, resolve, write_json
 
@@ -25,7 +25,7 @@ def publish(plan: Plan) -> None:
     chapters = {name: chapter_text(root / page.source, page.path) for name, page in pages.items()}
     for name, text in chapters.items():
         check_chapter(text, pages[name].path)
-    records = book_records(plan)
+    records = shown_records(plan)
     pictures = {name: glued_png(pages[RESULTS].path, f"{name}_figure") for name in PICTURES}
     for name, text in chapters.items():
         (book / "chapters" / f"{name}.ipynb").write_text(text, encoding="utf-8")

@@ -8,7 +8,7 @@ from plan import Plan
 
 from dbb.metrics import MEASURES
 from dbb.record import RECORD
-from dbb.store import NOTEBOOKS, THREAD, read_json, resolve
+from dbb.store import NOTEBOOKS, OTHERS, THREAD, project_root, read_json, resolve
 
 Records = Sequence[Mapping[str, Any]]
 
@@ -53,6 +53,14 @@ def book_records(plan: Plan) -> dict[str, list[dict[str, Any]]]:
     Raises InputError as `run_records`.
     """
     return {of.benchmark.name: run_records(resolve(of.folder), of.seed) for of in (plan, *plan.others)}
+
+
+def shown_records(plan: Plan) -> dict[str, list[dict[str, Any]]]:
+    """Return the records of all runs that chapters of the book show: its own, and of the other benchmarks the committed
+    ones where it has none.
+    """
+    own, committed = book_records(plan), read_json(project_root() / "book" / "runs.json")
+    return own | {name: committed[name] for name in OTHERS.values() if name in committed and name not in own}
 
 
 def measured(records: Records) -> dict[str, Mapping[str, Any]]:

@@ -76,9 +76,9 @@ def told(*keys):
     return " ".join(["--benchmark", benchmark, "--runs", PLAN.runs, "--results", PLAN.results, *given])
 
 
-def device(notebook):
+def device(plan, notebook):
     """Where it computes: a resource and no parameter, so that another device makes nothing anew."""
-    given = PLAN.config.get("device") if notebook in TAKES else None
+    given = plan.config.get("device") if notebook in TAKES else None
     return f"--device {given}" if given else ""
 
 

@@ -25,6 +25,7 @@ MODELS = {
     "06-prune": ("classifier", "oracle"),
     "07-retrain": ("classifier",),
     **dict.fromkeys((RESULTS, *OTHERS), ("oracle",)),
+    "14-mini-metashift": ("classifier", "inpainting", "oracle"),
 }
 """Notebook -> which of the benchmark's models it loads."""
 

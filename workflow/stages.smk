@@ -17,7 +17,7 @@ for plan in PLANS:
             priority: 0 if notebook in READINGS else 1
             threads: 1 if notebook in READINGS else THREADS
             resources:
-                device=device(notebook),
+                device=device(plan, notebook),
             params:
                 source=f"notebooks/{notebook}.ipynb",
                 parameters=handed(plan, notebook),
@@ -42,7 +42,7 @@ for plan in PLANS:
             update(plan.path(GENERATE, shard="{shard}")),
         threads: THREADS
         resources:
-            device=device(GENERATE),
+            device=device(plan, GENERATE),
         params:
             source=f"notebooks/{GENERATE}.ipynb",
             parameters=handed(plan, GENERATE),

@@ -126,6 +126,7 @@ def train_oracle(lesson: Lesson, work: Path, out: Path) -> dict[str, float]:
 
 TRAINERS = {"autoencoder": train_autoencoder, "painter": train_painter, "segmenter": train_segmenter}
 STARTED = ("autoencoder", "painter")
+AHEAD = ("painter", "segmenter")
 ORACLES = {lesson.oracle: lesson for lesson in LESSONS}
 
 
@@ -142,6 +143,8 @@ def main() -> None:
     arguments = parser.parse_args()
     if arguments.steps and arguments.model not in TRAINERS:
         parser.error(f"--steps says nothing to {arguments.model}: its epochs are in dbb/pretraining/lessons.py")
+    if arguments.workers and arguments.model not in AHEAD:
+        parser.error(f"{arguments.model} draws its batches as it goes: --workers is for {' and '.join(AHEAD)}")
     if arguments.start and arguments.model not in STARTED:
         parser.error(f"{arguments.model} starts from nothing: --start is for {' and '.join(STARTED)}")
     work, out = resolve(arguments.work), resolve(arguments.out)

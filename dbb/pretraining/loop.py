@@ -56,7 +56,11 @@ def train(
     if checkpoint.exists():
         state = _restore(checkpoint, model, optimizer, average)
     left = range(state["step"], steps)
-    batches = DataLoader(Draws(draw), batch_size=None, sampler=left, num_workers=workers)
+    # Forked, since ``draw`` is mostly a function within another, which no other way of starting hands over.
+    context = "fork" if workers else None
+    batches = DataLoader(
+        Draws(draw), batch_size=None, sampler=left, num_workers=workers, multiprocessing_context=context
+    )
     started, running = time.monotonic(), []
     for step, batch in zip(left, batches, strict=True):
         _set_rate(optimizer, learning_rate, step, steps)

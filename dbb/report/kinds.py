@@ -13,23 +13,32 @@ Measure = Callable[[np.ndarray], float]
 """(numbers of rows, int64) -> what is measured on them."""
 
 
+COUNTS = dict.fromkeys(("sources", "missed", "found in vain"), "{:.0f}")
+"""Formats of the counts in `masks_by_kind`."""
+
+
 def masks_by_kind(
-    kinds: Shaped[np.ndarray, " N"], found: Bool[np.ndarray, " N"], overlap: Float[np.ndarray, " N"]
+    kinds: Shaped[np.ndarray, " N"],
+    there: Bool[np.ndarray, " N"],
+    found: Bool[np.ndarray, " N"],
+    overlap: Float[np.ndarray, " N"],
 ) -> pd.DataFrame:
     """Return how the segmenter did, a row per kind of picture and one for all `TOGETHER`.
 
     Args:
         kinds: a name for each source.
+        there: whether anything of the subject is to be seen.
         found: whether it has a mask.
-        overlap: of its mask with the true one, 0..1, whatever where there is no mask.
+        overlap: of its mask with the true one, 0..1, whatever where either is empty.
     """
     return _by_kind(
         kinds,
         {
             "sources": len,
-            "no mask": lambda rows: float((~found[rows]).sum()),
-            "mean overlap": lambda rows: share(overlap[rows[found[rows]]]),
-            "overlap below 0.5": lambda rows: share(overlap[rows[found[rows]]] < 0.5),
+            "missed": lambda rows: float((there & ~found)[rows].sum()),
+            "found in vain": lambda rows: float((found & ~there)[rows].sum()),
+            "mean overlap": lambda rows: share(overlap[rows[(there & found)[rows]]]),
+            "overlap below 0.5": lambda rows: share(overlap[rows[(there & found)[rows]]] < 0.5),
         },
     )
 

@@ -112,5 +112,7 @@ def by_verdict(painted: Painted, shown: int) -> Figure:
     ]
     seen = [str(name).replace("_", " ") for name in painted.verdict.species]
     captions = [[f"{names[targets[n]]}?\n{seen[n]}" for n in part] for part in rows]
-    figure = image_grid([list(painted.pictures(part)) for part in rows], list(REASONS.values()), captions=captions)
+    figure = image_grid(
+        [list(painted.pictures(part)) for part in rows], list(REASONS.values()), columns=5, captions=captions
+    )
     return frame_pictures(figure, [list(painted.right[part]) for part in rows])

@@ -16,16 +16,15 @@ import numpy as np
 import pytest
 import yaml
 from chapters import FEW, check_figures, shown_on
-from stage_table import READS
 
 from book import LEFT_OUT, build
 from dbb.record import Made
 from dbb.stages.manifest import MANIFEST, read_manifest
 from dbb.stages.run import Run, open_run
-from dbb.store import NOTEBOOKS, OTHERS, READINGS, project_root
+from dbb.store import NOTEBOOKS, OTHERS, READINGS, RESULTS, project_root
 
 ROOT = project_root()
-PAGES = (*READS, *READINGS)
+PAGES = (*NOTEBOOKS.values(), RESULTS, *READINGS)
 BESIDE = {
     (name, page): number
     for chapter, name in OTHERS.items()

@@ -33,6 +33,7 @@ def test_the_defaults_name_every_key_and_pass():
         {"compiled": True},
         {"methods": "jtt,group-dro"},
         {"others": False},
+        {"others": "false", "compiled": "True"},
     ],
 )
 def test_a_good_configuration_passes(given):
