@@ -18,7 +18,7 @@ from dbb.store import NOTEBOOKS, OTHERS, READINGS, RESULTS, THREAD, resolve
 from dbb.study.folder import has_study
 
 GENERATE = NOTEBOOKS["generated"]
-OWN = ("benchmark", "seeds", "checkpoint", "device", "memory", "classifier", "inpainting", "segmenter")
+OWN = ("benchmark", "seeds", "checkpoint", "classifier", "inpainting", "segmenter")
 """What the configuration says of its own benchmark alone, and not of the others in its book."""
 
 
