@@ -51,7 +51,8 @@ def check(method: Method[Any], run: Run) -> None:
     """Check, before any training, that a benchmark has what a method declares to use.
 
     Raises:
-        InputError: for a benchmark without groups, and a validation split that lacks a class.
+        InputError: for a benchmark without groups, and a validation split that lacks a class, or, where the method uses
+            its groups, one of those that will be tested.
     """
     bm, validation = run.benchmark, run.split("val")
     if method.uses & (Uses.TRAINING | Uses.VALIDATION) and not bm.has_groups:
@@ -60,6 +61,13 @@ def check(method: Method[Any], run: Run) -> None:
     if not counts.all():
         lacking = ", ".join(bm.classes[label] for label in np.flatnonzero(counts == 0))
         raise InputError(f"the validation split of {bm.name} has no image of {lacking}: no epoch can be selected by it")
+    unseen = np.setdiff1d(run.split("test").groups, validation.groups)
+    if method.uses & (Uses.SELECTION | Uses.VALIDATION) and len(unseen):
+        lacking = ", ".join(bm.group_names[group] for group in unseen)
+        raise InputError(
+            f"{method.title} uses the validation split's groups, and that of {bm.name} has no image of {lacking}, "
+            "which the test split has: choose a method that needs no groups there"
+        )
 
 
 def folder_of(run: Run, method: Method[Any]) -> Path:

@@ -103,5 +103,9 @@ def test_what_a_method_needs_is_checked_before_any_training(runs, monkeypatch):
     check(get_method("erm"), blind)
     whole = runs[0].split("val")
     lacking = replace(runs[0], _splits={**runs[0]._splits, "val": whole.subset(np.flatnonzero(whole.labels == 0))})
+    one_less = replace(runs[0], _splits={**runs[0]._splits, "val": whole.subset(np.flatnonzero(whole.groups != 2))})
+    with pytest.raises(InputError, match="has no image of waterbird on land, which the test split has"):
+        check(get_method("jtt"), one_less)
+    check(get_method("erm"), one_less)
     with pytest.raises(InputError, match="has no image of waterbird"):
         train_once(lacking, get_method("erm"), get_method("erm").trials(runs[0].benchmark)[0], test=False)
