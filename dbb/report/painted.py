@@ -84,11 +84,11 @@ def read_painted(run: Run) -> Painted:
 
 
 def before_and_after(painted: Painted, parts: Mapping[str, np.ndarray]) -> Figure:
-    """Return two rows for each of ``parts``, a label with numbers of rows: the originals and, framed by the oracle's
-    verdict, what became of them.
+    """Return two rows for each of ``parts``, a label with numbers of rows, that has any: the originals and, framed by
+    the oracle's verdict, what became of them.
     """
     rows, labels, frames = [], [], []
-    for label, numbers in parts.items():
+    for label, numbers in ((label, numbers) for label, numbers in parts.items() if len(numbers)):
         rows += [list(painted.originals(numbers)), list(painted.pictures(numbers))]
         labels += [label, "→"]
         frames += [[None] * len(numbers), list(painted.right[numbers])]
