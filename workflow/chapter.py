@@ -16,7 +16,7 @@ from notebook_cells import cells_digest
 from dbb.errors import InputError
 from dbb.store import project_root
 
-MAX_BYTES = 1_000_000
+MAX_BYTES = 1_750_000
 ADDRESS = re.compile(r" at 0x[0-9a-f]+")  # in memory, another at every run
 
 

@@ -5,7 +5,7 @@ import math
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import torch
 from torch import nn
@@ -15,7 +15,6 @@ from torch.utils.data import DataLoader, Dataset
 from dbb.store import atomic_path, write_json
 
 LOG_EVERY = 100
-Drawn = TypeVar("Drawn")
 
 
 class Draws(Dataset[Any]):
@@ -31,8 +30,8 @@ class Draws(Dataset[Any]):
 def train(
     name: str,
     model: nn.Module,
-    draw: Callable[[int], Drawn],
-    loss_of: Callable[[Drawn, torch.Generator], torch.Tensor],
+    draw: Callable[[int], Any],
+    loss_of: Callable[[Any, torch.Generator], torch.Tensor],
     *,
     steps: int,
     learning_rate: float,

@@ -133,7 +133,7 @@ def test_hash_sees_sources_and_tags_and_not_outputs():
 def test_a_chapter_over_the_limit_or_naming_this_machine_is_refused(tmp_path):
     source, page = tmp_path / "source.ipynb", tmp_path / "page.ipynb"
     nbformat.write(executed_notebook(), source)
-    for text, message in (("x" * chapter.MAX_BYTES, "over 1,000,000"), (str(ROOT), "shows the path")):
+    for text, message in (("x" * chapter.MAX_BYTES, f"over {chapter.MAX_BYTES:,}"), (str(ROOT), "shows the path")):
         executed = executed_notebook()
         executed.cells[2].outputs[1].text = text
         nbformat.write(executed, page)
