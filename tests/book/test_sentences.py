@@ -500,7 +500,8 @@ MEASURE_NOTHING = {
     "13": [
         "Skin, eyes, clothes and place are drawn alike",
         "Test accuracy of the base model in every group",
-        "in the lower row of each pair the hair",
+        "Hair that falls beside the face is much to find",
+        "each with the mask tinted: hair that falls beside the face",
     ],
     "14": [
         "so small that a mask of them can hardly",
