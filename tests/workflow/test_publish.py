@@ -41,6 +41,7 @@ def plan(tmp_path, monkeypatch):
         (tmp_path / name).mkdir(parents=True)
     shutil.copy(ROOT / "pyproject.toml", tmp_path)
     (tmp_path / "book/index.md").write_text("# Title")
+    write_json(tmp_path / "book/runs.json", {name: ["committed"] for name in OTHERS.values()})
     (tmp_path / "README.md").write_text("<!-- results: x -->\nold\n<!-- end of results -->\nmore")
     monkeypatch.chdir(tmp_path)
     plan = Plan({"benchmark": "mini-waterbirds", "results": "none"})
@@ -100,6 +101,14 @@ def test_a_book_has_this_runs_chapters_and_numbers_and_leaves_the_committed_ones
     times = {path: path.stat().st_mtime_ns for path in target.rglob("*") if path.is_file()}
     book.assemble(plan, target)
     assert times == {path: path.stat().st_mtime_ns for path in times}, "Sphinx reads what is new alone"
+
+
+def test_a_book_without_the_other_benchmarks_runs_shows_the_committed_ones(plan, tmp_path):
+    alone = Plan(plan.config | {"others": False})
+    book.assemble(alone, tmp_path / "out/source")
+    runs = read_json(tmp_path / "out/source/runs.json")
+    assert [record["stage"] for record in runs.pop("mini-waterbirds")] == list(NOTEBOOKS)
+    assert runs == {name: ["committed"] for name in OTHERS.values()}
 
 
 def test_publishing_brings_chapters_records_pictures_and_the_table(plan, tmp_path):
