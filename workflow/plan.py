@@ -124,8 +124,7 @@ class Plan:
 
     def chapters(self) -> dict[str, Page]:
         """Return notebook -> page of the book: the run's own pages, and one for each of the other benchmarks."""
-        beside = {name: page for other in self.others for name, page in other.pages(other.seed).items()}
-        return self.pages(self.seed) | {name: page for name, page in beside.items() if name in OTHERS}
+        return self.pages(self.seed) | {of.chapter: of.page(of.chapter, of.seed) for of in self.others if of.chapter}
 
     def standing(self) -> dict[str, bool]:
         """Return path -> whether it must not be made anew, of every page of the plan's seeds and of the dataset's

@@ -61,8 +61,10 @@ def check(method: Method[Any], run: Run) -> None:
     if not counts.all():
         lacking = ", ".join(bm.classes[label] for label in np.flatnonzero(counts == 0))
         raise InputError(f"the validation split of {bm.name} has no image of {lacking}: no epoch can be selected by it")
+    if not method.uses & (Uses.SELECTION | Uses.VALIDATION):
+        return
     unseen = np.setdiff1d(run.split("test").groups, validation.groups)
-    if method.uses & (Uses.SELECTION | Uses.VALIDATION) and len(unseen):
+    if len(unseen):
         lacking = ", ".join(bm.group_names[group] for group in unseen)
         raise InputError(
             f"{method.title} uses the validation split's groups, and that of {bm.name} has no image of {lacking}, "
@@ -81,7 +83,7 @@ def train_once(run: Run, method: Method[Any], settings: Any, test: bool) -> Made
     Metrics: "rules": rule -> "val", "test" (accuracies), "step", "score"; "measured".
 
     Args:
-        test: measure the test split too; else it is not even read.
+        test: measure the test split too; else nothing of it is read but which groups it has, for `check`.
 
     Raises:
         InputError: as `check`, and as the method.

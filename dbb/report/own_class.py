@@ -8,11 +8,10 @@ import pandas as pd
 import torch
 
 from dbb.data.images import ArrayPixels, ImageSet
-from dbb.errors import InputError
 from dbb.models.classifier import load_trained, predict_logits
 from dbb.models.inpainting import load_inpainting
-from dbb.models.oracle import load_oracle
 from dbb.models.tokens import add_token
+from dbb.report.painted import judged
 from dbb.seeds import image_seed
 from dbb.stages.erm import MODEL
 from dbb.stages.generated import token_files
@@ -52,12 +51,9 @@ class PaintedAgain:
         """Return the pictures in which the oracle sees their class, as drawn and as painted again.
 
         Raises:
-            InputError: for a benchmark without an oracle.
+            InputError: as `judged`.
         """
-        oracle = load_oracle(self.run.benchmark)
-        if oracle is None:
-            raise InputError(f"{self.run.benchmark.name} has no oracle: this chapter is about a drawn benchmark")
-        seen = [oracle.judge(pictures).classes == self.labels for pictures in (self.drawn, self.again)]
+        seen = [judged(self.run, pictures).classes == self.labels for pictures in (self.drawn, self.again)]
         rows = np.flatnonzero(seen[0] & seen[1])
         return PaintedAgain(self.run, self.ids[rows], self.drawn[rows], self.again[rows])
 

@@ -53,10 +53,7 @@ class Painted:
     @cached_property
     def verdict(self) -> Verdict:
         """What the oracle sees in each."""
-        oracle = load_oracle(self.run.benchmark)
-        if oracle is None:
-            raise InputError(f"{self.run.benchmark.name} has no oracle: this chapter is about a drawn benchmark")
-        return oracle.judge(self.pictures(np.arange(len(self.rows))))
+        return judged(self.run, self.pictures(np.arange(len(self.rows))))
 
     @cached_property
     def right(self) -> np.ndarray:
@@ -71,6 +68,18 @@ class Painted:
     def originals(self, numbers: np.ndarray) -> torch.Tensor:
         """Return the originals of some rows, uint8 (n, 3, S, S)."""
         return self.run.split("train").pixels(self.origins[numbers], self.run.benchmark.generation_size)
+
+
+def judged(run: Run, pictures: torch.Tensor) -> Verdict:
+    """Return what the oracle of a run's benchmark sees in pictures, uint8 (B, 3, S, S).
+
+    Raises:
+        InputError: for a benchmark without an oracle.
+    """
+    oracle = load_oracle(run.benchmark)
+    if oracle is None:
+        raise InputError(f"{run.benchmark.name} has no oracle: this chapter is about a drawn benchmark")
+    return oracle.judge(pictures)
 
 
 def read_painted(run: Run) -> Painted:
